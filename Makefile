@@ -1,0 +1,137 @@
+# Build the kernel, boot it in QEMU, test it. README.md explains the targets;
+# everything generated goes to build/.
+
+# What a user may override, on the command line or in the environment.
+#
+# Folder of an unpacked MicroPython release; empty: the pinned one is fetched.
+MICROPY_DIR ?=
+# Folder of an unpacked Limine binary release, several separated by colons;
+# empty: looked for, else fetched.
+LIMINE_DIR ?=
+# What boots the kernel: auto (Limine if there is one), limine or direct.
+LOADER ?= auto
+# The machine's memory, its kernel's command line, and more options for QEMU.
+MEMORY ?= 512M
+CMDLINE ?=
+QEMUFLAGS ?=
+# Seconds until a run is ended by force; empty: never.
+TIMEOUT ?=
+# Where the machine's serial port goes: stdio or pty.
+SERIAL ?= stdio
+# Name of the ISO image in build/.
+IMAGE_NAME ?= pfm
+# Options for pytest, `PYTESTFLAGS="-k unit"`.
+PYTESTFLAGS ?=
+PYTHON ?= python3
+JOBS ?= $(shell nproc)
+
+BUILD := $(CURDIR)/build
+VENV := $(BUILD)/venv
+UNIX := $(BUILD)/unix/micropython
+MPYCROSS := $(BUILD)/mpy-cross/mpy-cross
+ISO := $(BUILD)/$(IMAGE_NAME).iso
+
+# boot/pins.py is the one place of versions and hashes.
+pin = $(shell sed -n 's/^$(1) = "\(.*\)"$$/\1/p' boot/pins.py)
+MICROPYTHON_VERSION := $(call pin,MICROPYTHON_VERSION)
+
+ifeq ($(MICROPY_DIR),)
+MICROPY_SOURCE := $(BUILD)/third_party/micropython-$(MICROPYTHON_VERSION)
+else
+MICROPY_SOURCE := $(abspath $(MICROPY_DIR))
+endif
+
+export LIMINE_DIR
+# Nothing below may leave byte code in a verified source.
+export PYTHONDONTWRITEBYTECODE := 1
+# Builds are repeatable: no date but this one (MicroPython 1.25.0's release)
+# goes into any output, and a version is never taken from this project's git.
+export SOURCE_DATE_EPOCH ?= 1744675200
+export MICROPY_GIT_TAG := v$(MICROPYTHON_VERSION)
+export MICROPY_GIT_HASH := $(shell echo $(call pin,MICROPYTHON_COMMIT) | cut -c1-10)
+
+# A sub-make that builds in parallel even where make was called without -j.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
+QEMU = $(PYTHON) boot/run.py --memory=$(MEMORY) --serial=$(SERIAL) --cmdline="$(CMDLINE)" \
+	$(if $(TIMEOUT),--timeout=$(TIMEOUT)) --micropython=$(MICROPY_SOURCE) --qemuflags="$(QEMUFLAGS)"
+
+.DELETE_ON_ERROR:
+.PHONY: all run run-uefi iso test lint gdb clean distclean packages micropython unix kernel direct
+
+all: kernel direct unix
+
+# Third parties
+
+packages: $(BUILD)/packages.stamp
+
+$(BUILD)/packages.stamp: boot/packages.sh
+	@mkdir -p $(BUILD)
+	@sh boot/packages.sh
+	@touch $@
+
+micropython: packages
+ifeq ($(MICROPY_DIR),)
+	@$(PYTHON) boot/micropython.py $(MICROPY_SOURCE)
+endif
+	@echo $(MICROPY_SOURCE) | cmp -s - $(BUILD)/micropython.path || \
+		echo $(MICROPY_SOURCE) > $(BUILD)/micropython.path
+
+$(BUILD)/micropython.path: micropython ;
+
+$(VENV)/stamp: tests/requirements.txt | packages
+	@echo "installing tests/requirements.txt to build/venv"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt < /dev/null
+	@touch $@
+
+# What is built from them
+
+$(MPYCROSS): $(BUILD)/micropython.path
+	@rm -rf $(@D)
+	@$(SUBMAKE) -C $(MICROPY_SOURCE)/mpy-cross BUILD=$(@D) PROG=mpy-cross
+
+# The hosted port, for unit tests: without what needs submodules, with ffi, by
+# which a test maps the memory of a machine that it makes up.
+$(UNIX): $(BUILD)/micropython.path
+	@rm -rf $(@D)
+	@$(SUBMAKE) -C $(MICROPY_SOURCE)/ports/unix BUILD=$(@D) FROZEN_MANIFEST= \
+		MICROPY_PY_SSL=0 MICROPY_PY_BTREE=0 MICROPY_PY_FFI=1
+
+unix: $(UNIX)
+
+# The kernel and how it boots
+
+kernel: $(MPYCROSS)
+	@$(SUBMAKE) -C kernel MICROPY_DIR=$(MICROPY_SOURCE) BUILD=$(BUILD)/kernel \
+		MICROPY_MPYCROSS=$(MPYCROSS)
+
+direct: packages
+	@$(SUBMAKE) -C boot/direct BUILD=$(BUILD)/direct
+
+iso: kernel
+	@$(PYTHON) boot/iso.py $(ISO)
+
+run: kernel direct
+	@$(QEMU) --loader=$(LOADER)
+
+run-uefi: kernel direct
+	@$(QEMU) --loader=$(LOADER) --firmware=uefi
+
+gdb: kernel direct
+	@$(QEMU) --loader=$(LOADER) --gdb
+
+# Tests
+
+test: all $(VENV)/stamp
+	@MICROPY_DIR=$(MICROPY_SOURCE) $(VENV)/bin/pytest $(PYTESTFLAGS)
+
+lint: $(VENV)/stamp
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+
+# clean keeps what was downloaded.
+clean:
+	rm -rf $(filter-out $(BUILD)/third_party $(VENV),$(wildcard $(BUILD)/*))
+
+distclean:
+	rm -rf $(BUILD)

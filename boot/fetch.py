@@ -1,0 +1,170 @@
+"""What getting a third party takes: verified hashes, bounded commands, git and apt.
+
+Nothing here trusts the network: a file counts by its SHA-256 alone and a git
+checkout by its commit, and every command that may wait has a time limit.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+# Seconds. An unreachable host must cost a user little, a slow one may take its time.
+CONNECT_TIMEOUT = 10
+TRANSFER_TIMEOUT = 300
+# git gives up on a transfer below this rate (bytes/s) for CONNECT_TIMEOUT seconds.
+GIT_LOW_SPEED_LIMIT = 1000
+
+DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+class WrongHash(Exception):
+    """What was found is not what was pinned; says both hashes. Never worked around."""
+
+    def __init__(self, what, expected, found):
+        super().__init__(f"{what}: wrong hash\n  expected {expected}\n  found    {found}")
+
+
+class Unavailable(Exception):
+    """This source cannot give it here and now; another one may."""
+
+
+def sha256_file(path):
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def sha256_tree(root):
+    """One hash over the relative path and the content or target of everything below root.
+
+    Byte code that running its Python programs leaves there does not count. 33 MB in 6,000 files take about half a second."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(root).rglob("*")):
+        if path.parent.name == "__pycache__":
+            continue
+        if path.is_symlink():
+            content = os.readlink(path).encode()
+        elif path.is_file():
+            content = path.read_bytes()
+        else:
+            continue
+        name = str(path.relative_to(root)).encode()
+        digest.update(b"%d %s %d " % (len(name), name, len(content)))
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def verify(what, expected, found):
+    """Raise WrongHash unless the two hashes are the same."""
+    if expected != found:
+        raise WrongHash(what, expected, found)
+
+
+def run(command, timeout=TRANSFER_TIMEOUT, **options):
+    """Run a command that may need the network; its standard output as text.
+
+    Raises Unavailable with the last line of its complaint when it is missing,
+    fails, or takes longer than timeout seconds."""
+    try:
+        result = subprocess.run(
+            command,
+            timeout=timeout,
+            check=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **options,
+        )
+    except FileNotFoundError as e:
+        raise Unavailable(f"{command[0]} is not installed") from e
+    except subprocess.TimeoutExpired as e:
+        raise Unavailable(f"{command[0]} took longer than {timeout} s") from e
+    except subprocess.CalledProcessError as e:
+        complaint = e.stderr.strip().splitlines() or [f"status {e.returncode}"]
+        raise Unavailable(f"{command[0]}: {complaint[-1]}") from e
+    return result.stdout
+
+
+def git_checkout(url, tag, commit, destination):
+    """Make destination a checkout of the tag, without its .git.
+
+    Raises WrongHash when the tag is not the pinned commit, Unavailable when it
+    cannot be had."""
+    scratch = Path(f"{destination}.git-clone")
+    shutil.rmtree(scratch, ignore_errors=True)
+    environment = dict(
+        os.environ,
+        GIT_TERMINAL_PROMPT="0",
+        GIT_HTTP_LOW_SPEED_LIMIT=str(GIT_LOW_SPEED_LIMIT),
+        GIT_HTTP_LOW_SPEED_TIME=str(CONNECT_TIMEOUT),
+    )
+    try:
+        # A host that swallows packets never reaches git's own limit, so ask it first.
+        run(["git", "ls-remote", url, tag], timeout=2 * CONNECT_TIMEOUT, env=environment)
+        clone = ["git", "-c", "advice.detachedHead=false", "clone", "--quiet", "--depth=1"]
+        run([*clone, "--branch", tag, url, str(scratch)], env=environment)
+        head = run(["git", "-C", str(scratch), "rev-parse", "HEAD"]).strip()
+        verify(f"{url} {tag}", commit, head)
+        shutil.rmtree(scratch / ".git")
+        scratch.rename(destination)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def apt_sites():
+    """Debian mirrors this machine's apt is set up for, as base addresses, best first.
+
+    Raises Unavailable where there is no apt or it knows no mirror."""
+    columns = "$(SITE) $(CODENAME) $(COMPONENT)"
+    targets = run(["apt-get", "indextargets", "--format", columns, "Created-By: Packages"])
+    rows = [line.split() for line in targets.splitlines()]
+    # Security and update suites may live on a site of their own, without the main archive.
+    sites = [row[0] for row in rows if len(row) == 3 and row[2] == "main" and "-" not in row[1]]
+    if not sites:
+        # Before the first `apt-get update` there are no targets, only addresses to come.
+        for line in run(["apt-get", "update", "--print-uris"]).splitlines():
+            uri = line.split()[0].strip("'")
+            site, dists, suite = uri.partition("/dists/")
+            if dists and "-" not in suite.split("/")[0]:
+                sites.append(site)
+    if not sites:
+        raise Unavailable("apt knows no Debian mirror")
+    return list(dict.fromkeys(sites))
+
+
+def apt_source(package, suite, directory):
+    """Download a Debian source package, "name=version", of that suite into directory.
+
+    Works on any Debian and as any user: apt runs on a configuration of its own
+    and touches nothing of the system's. Raises Unavailable."""
+    root = Path(directory).absolute()
+    for folder in ("lists/partial", "cache/archives/partial", "empty"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    signed_by = f"[signed-by={DEBIAN_KEYRING}] " if Path(DEBIAN_KEYRING).exists() else ""
+    configuration = root / "apt.conf"
+    configuration.write_text(
+        f'Dir::Etc::sourcelist "{root}/sources.list";\n'
+        f'Dir::Etc::sourceparts "{root}/empty";\n'
+        f'Dir::Etc::preferencesparts "{root}/empty";\n'
+        f'Dir::State::lists "{root}/lists";\n'
+        f'Dir::State::status "/dev/null";\n'
+        f'Dir::Cache "{root}/cache";\n'
+        'APT::Sandbox::User "";\n'
+        f'Acquire::http::Timeout "{CONNECT_TIMEOUT}";\n'
+        f'Acquire::https::Timeout "{CONNECT_TIMEOUT}";\n'
+        'Acquire::Retries "1";\n'
+        'Acquire::Languages "none";\n'
+    )
+    environment = dict(os.environ, APT_CONFIG=str(configuration), LC_ALL="C")
+    failure = None
+    for site in apt_sites():
+        (root / "sources.list").write_text(f"deb-src {signed_by}{site} {suite} main\n")
+        try:
+            run(["apt-get", "update", "--error-on=any"], env=environment)
+            run(["apt-get", "--download-only", "source", package], env=environment, cwd=root)
+            return
+        except Unavailable as e:
+            failure = e
+    raise failure

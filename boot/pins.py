@@ -1,0 +1,25 @@
+"""The third parties this project builds on, each pinned to what was tried."""
+
+# The Debian source package is upstream's release tarball without the
+# submodules that Debian does not need ("+ds"); the build needs none of them.
+MICROPYTHON_VERSION = "1.25.0"
+MICROPYTHON_DEBIAN_VERSION = "1.25.0+ds-1"
+MICROPYTHON_DEBIAN_SUITE = "trixie"
+MICROPYTHON_TARBALL = "micropython_1.25.0+ds.orig.tar.xz"
+MICROPYTHON_TARBALL_SHA256 = "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"
+MICROPYTHON_GIT = "https://github.com/micropython/micropython.git"
+MICROPYTHON_TAG = "v1.25.0"
+MICROPYTHON_COMMIT = "f498a16c7db6d4b2de200b3e0856528dfe0613c3"
+
+# The lowest release that is supported; newer ones may be put in LIMINE_DIR.
+LIMINE_VERSION = "8.2.0"
+LIMINE_GIT = "https://github.com/limine-bootloader/limine.git"
+LIMINE_TAG = "v8.2.0-binary"
+LIMINE_COMMIT = "1dbdf77f82211c42969c7c5114377436fabc9187"
+# What a hybrid ISO needs of a Limine release, with the pinned release's hashes.
+LIMINE_FILES_SHA256 = {
+    "limine-bios.sys": "8382e36ff9d51e52e9160842f834a346028edf9e0319b1c728d290e3044a44a7",
+    "limine-bios-cd.bin": "3b889bf946b1f248c93efa90fd1718aad79f867e8184f9167a0b9875a0c41191",
+    "limine-uefi-cd.bin": "1801a9034420fb1b17bdcdedee11f29c946169abac103b161e7bfd01d98caf29",
+    "BOOTX64.EFI": "7bf99f9ffdbce1443bd7f148f01bee47d4a587f58fb170e42dab29790e6d831a",
+}
