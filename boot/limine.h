@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
 // The Limine boot protocol as both of its ends see it: the kernel that asks, and the stand-in loader in boot/direct/
 // that answers.  Freestanding; needs nothing but <stdint.h>.
 //
@@ -30,7 +32,7 @@ struct limine_base_revision {
 // Every request begins with these two words, then the two that name the feature.
 #define LIMINE_COMMON_MAGIC_0 0xc7b1dd30df4c8b88
 #define LIMINE_COMMON_MAGIC_1 0x0a82e883a194f07b
-#define LIMINE_ID(feature) { LIMINE_COMMON_MAGIC_0, LIMINE_COMMON_MAGIC_1, feature }
+#define LIMINE_ID(...) { LIMINE_COMMON_MAGIC_0, LIMINE_COMMON_MAGIC_1, __VA_ARGS__ }
 
 #define LIMINE_BOOTLOADER_INFO 0xf55038d8e2a1202f, 0x279426fcf5f59740
 #define LIMINE_EXECUTABLE_CMDLINE 0x4b161536e598651e, 0xb390ad4a2f1f303a
