@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// Without an include guard, as the C standard asks (7.2).
+
+#undef assert
+
+#ifdef NDEBUG
+#define assert(e) ((void)0)
+#else
+_Noreturn void power_panic(const char *format, ...);
+#define assert(e) ((e) ? (void)0 : power_panic("assertion '%s' failed, %s:%d", #e, __FILE__, __LINE__))
+#endif

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// From the loader's hand to the prompt.
+
+#include "py/cstack.h"
+#include "py/gc.h"
+#include "py/mphal.h"
+#include "py/runtime.h"
+#include "shared/readline/readline.h"
+#include "shared/runtime/gchelper.h"
+#include "shared/runtime/pyexec.h"
+
+#include "clock.h"
+#include "gdt.h"
+#include "heap.h"
+#include "idt.h"
+#include "main.h"
+#include "memory.h"
+#include "modkernel.h"
+#include "power.h"
+#include "pytrace.h"
+#include "requests.h"
+#include "uart.h"
+
+static int reset_cause = RESET_CAUSE_POWER_ON;
+
+int main_reset_cause(void) {
+    return reset_cause;
+}
+
+// boot.py and main.py from the filesystem that _boot.py may have mounted, then the prompt.
+static void run_until_soft_reset(void) {
+    if (pyexec_file_if_exists("boot.py") & PYEXEC_FORCED_EXIT) {
+        return;
+    }
+    if (pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && pyexec_file_if_exists("main.py") & PYEXEC_FORCED_EXIT) {
+        return;
+    }
+    for (;;) {
+        int ret = pyexec_mode_kind == PYEXEC_MODE_RAW_REPL ? pyexec_raw_repl() : pyexec_friendly_repl();
+        if (ret != 0) {
+            return;
+        }
+    }
+}
+
+int main(void) {
+    gdt_init();
+    idt_init();
+    memory_init();
+    uart_init();
+    requests_check();
+    clock_init();
+
+    for (;;) {
+        mp_cstack_init_with_top(kernel_stack_top, (size_t)(kernel_stack_top - kernel_stack_bottom));
+        pytrace_reset();
+        native_code_reset();
+        heap_init();
+        mp_init();
+        readline_init0();
+
+        pyexec_frozen_module("_boot.py", false);
+        run_until_soft_reset();
+
+        mp_hal_stdout_tx_str("MPY: soft reboot\r\n");
+        gc_sweep_all();
+        mp_deinit();
+        reset_cause = RESET_CAUSE_SOFT;
+    }
+}
+
+void gc_collect(void) {
+    gc_collect_start();
+    gc_helper_collect_regs_and_stack();
+    gc_collect_end();
+}
+
+void nlr_jump_fail(void *val) {
+    power_panic("exception at %p raised where none is caught", val);
+}

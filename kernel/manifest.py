@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# What is frozen into the kernel.  Paths are relative to this file.
+
+import os
+
+freeze("modules")
+include("$(MPY_DIR)/extmod/asyncio")
+
+# The tests are frozen as the package `tests`, with their runner beside it.
+for name, base in (("pfm", ".."), ("tests/target", "..")):
+    if os.path.isdir(os.path.join(base, name)):
+        package(name, base_path=base)
+if os.path.isfile("../tests/ktap.py"):
+    module("ktap.py", base_path="../tests")

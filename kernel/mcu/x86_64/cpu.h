@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// The processor instructions that C has no words for.
+// Sources: Intel SDM volume 2 (instructions) and volume 3, 2.5 (control registers).
+#ifndef KERNEL_MCU_X86_64_CPU_H
+#define KERNEL_MCU_X86_64_CPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RFLAGS_IF (UINT64_C(1) << 9)
+#define RFLAGS_DF (UINT64_C(1) << 10)
+
+#define PAGE_SIZE 4096
+
+typedef struct _cpuid_t {
+    uint32_t eax, ebx, ecx, edx;
+} cpuid_t;
+
+static inline uint8_t cpu_inb(uint16_t port) {
+    uint8_t value;
+    __asm__ volatile ("inb %1, %0" : "=a" (value) : "Nd" (port) : "memory");
+    return value;
+}
+
+static inline uint16_t cpu_inw(uint16_t port) {
+    uint16_t value;
+    __asm__ volatile ("inw %1, %0" : "=a" (value) : "Nd" (port) : "memory");
+    return value;
+}
+
+static inline uint32_t cpu_inl(uint16_t port) {
+    uint32_t value;
+    __asm__ volatile ("inl %1, %0" : "=a" (value) : "Nd" (port) : "memory");
+    return value;
+}
+
+static inline void cpu_outb(uint16_t port, uint8_t value) {
+    __asm__ volatile ("outb %0, %1" : : "a" (value), "Nd" (port) : "memory");
+}
+
+static inline void cpu_outw(uint16_t port, uint16_t value) {
+    __asm__ volatile ("outw %0, %1" : : "a" (value), "Nd" (port) : "memory");
+}
+
+static inline void cpu_outl(uint16_t port, uint32_t value) {
+    __asm__ volatile ("outl %0, %1" : : "a" (value), "Nd" (port) : "memory");
+}
+
+static inline cpuid_t cpu_cpuid(uint32_t leaf, uint32_t subleaf) {
+    cpuid_t r;
+    __asm__ volatile ("cpuid" : "=a" (r.eax), "=b" (r.ebx), "=c" (r.ecx), "=d" (r.edx) : "a" (leaf), "c" (subleaf));
+    return r;
+}
+
+static inline uint64_t cpu_rdtsc(void) {
+    uint32_t low, high;
+    __asm__ volatile ("rdtsc" : "=a" (low), "=d" (high) : : "memory");
+    return (uint64_t)high << 32 | low;
+}
+
+static inline uint64_t cpu_rdmsr(uint32_t msr) {
+    uint32_t low, high;
+    __asm__ volatile ("rdmsr" : "=a" (low), "=d" (high) : "c" (msr) : "memory");
+    return (uint64_t)high << 32 | low;
+}
+
+static inline void cpu_wrmsr(uint32_t msr, uint64_t value) {
+    __asm__ volatile ("wrmsr" : : "c" (msr), "a" ((uint32_t)value), "d" ((uint32_t)(value >> 32)) : "memory");
+}
+
+#define CPU_DEFINE_CR_READER(n) \
+    static inline uint64_t cpu_read_cr##n(void) { \
+        uint64_t value; \
+        __asm__ volatile ("mov %%cr" #n ", %0" : "=r" (value) : : "memory"); \
+        return value; \
+    }
+
+CPU_DEFINE_CR_READER(0)
+CPU_DEFINE_CR_READER(2)
+CPU_DEFINE_CR_READER(3)
+CPU_DEFINE_CR_READER(4)
+
+static inline void cpu_write_cr3(uint64_t value) {
+    __asm__ volatile ("mov %0, %%cr3" : : "r" (value) : "memory");
+}
+
+static inline void cpu_invlpg(uintptr_t address_virt) {
+    __asm__ volatile ("invlpg (%0)" : : "r" (address_virt) : "memory");
+}
+
+static inline void cpu_pause(void) {
+    __asm__ volatile ("pause" : : : "memory");
+}
+
+static inline void cpu_hlt(void) {
+    __asm__ volatile ("hlt" : : : "memory");
+}
+
+// Clears the interrupt flag and returns whether it was set, for cpu_irq_restore().
+static inline bool cpu_irq_disable(void) {
+    uint64_t rflags;
+    __asm__ volatile ("pushfq; popq %0; cli" : "=r" (rflags) : : "memory");
+    return (rflags & RFLAGS_IF) != 0;
+}
+
+static inline void cpu_irq_restore(bool enable) {
+    if (enable) {
+        __asm__ volatile ("sti" : : : "memory");
+    }
+}
+
+// Processors without RDRAND (leaf 1, ECX bit 30) fall back to the time stamp
+// counter, which is good enough to seed a generator and no more.
+static inline uint64_t cpu_random(void) {
+    uint64_t value = cpu_rdtsc();
+    if (cpu_cpuid(1, 0).ecx & (1u << 30)) {
+        bool ok = false;
+        // The manual's advice (SDM volume 1, 7.3.17.1) is ten tries.
+        for (int i = 0; i < 10 && !ok; ++i) {
+            __asm__ volatile ("rdrand %0; setc %1" : "=r" (value), "=qm" (ok) : : "cc");
+        }
+    }
+    return value;
+}
+
+#endif // KERNEL_MCU_X86_64_CPU_H

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// Exception entry points.  Each pushes what is missing to make a fault_frame_t
+// (fault.h) and calls fault_handler(), which may change the frame before it is
+// returned to.  Stack on entry: Intel SDM volume 3, 7.14.2.
+
+#include "fault.h"
+
+    .section .text.isr, "ax"
+
+// Vectors for which the processor itself pushes an error code (SDM volume 3,
+// table 7-1); the others get a zero in its place.
+#define HAS_ERROR_CODE(n) \
+    ((n) == 8 || ((n) >= 10 && (n) <= 14) || (n) == 17 || (n) == 21 || (n) == 29 || (n) == 30)
+
+    .altmacro
+    .macro ISR_STUB n
+isr_exception_\n:
+    .if !HAS_ERROR_CODE(\n)
+    pushq $0
+    .endif
+    pushq $\n
+    jmp isr_common
+    .endm
+
+    .set vector, 0
+    .rept FAULT_VECTORS
+    ISR_STUB %vector
+    .set vector, vector + 1
+    .endr
+
+isr_common:
+    pushq %rax
+    pushq %rcx
+    pushq %rdx
+    pushq %rbx
+    pushq %rbp
+    pushq %rsi
+    pushq %rdi
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    cld
+    movq %rsp, %rdi
+    // The processor aligned the stack to 16 before its 5 words; 17 more are on it.
+    call fault_handler
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rdi
+    popq %rsi
+    popq %rbp
+    popq %rbx
+    popq %rdx
+    popq %rcx
+    popq %rax
+    addq $16, %rsp
+    iretq
+
+    .globl isr_ignore
+isr_ignore:
+    iretq
+
+    .section .rodata.isr, "a"
+    .balign 8
+    .globl isr_exception_table
+    .macro ISR_ADDRESS n
+    .quad isr_exception_\n
+    .endm
+isr_exception_table:
+    .set vector, 0
+    .rept FAULT_VECTORS
+    ISR_ADDRESS %vector
+    .set vector, vector + 1
+    .endr
+
+    .section .note.GNU-stack, "", @progbits

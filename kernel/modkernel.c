@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// The kernel module: the loaded image, its memory, and the ways out of it.
+
+#include <string.h>
+
+#include "py/binary.h"
+#include "py/mperrno.h"
+#include "py/mphal.h"
+#include "py/objarray.h"
+#include "py/objexcept.h"
+#include "py/objstr.h"
+#include "py/runtime.h"
+
+#include "heap.h"
+#include "modkernel.h"
+#include "power.h"
+
+// What survives a soft reset: Python's to lay out, zero at power on.
+#define STATE_SIZE 4096
+static char state[STATE_SIZE] __attribute__((aligned(STATE_SIZE)));
+
+MP_DEFINE_EXCEPTION(AccessFault, OSError)
+
+NORETURN void kernel_raise_access_fault(uintptr_t address_virt, const char *access, const char *cause) {
+    vstr_t vstr;
+    vstr_init(&vstr, 64);
+    vstr_printf(&vstr, "%s of v0x%016lx: %s", access, address_virt, cause);
+    mp_obj_t args[] = {
+        MP_OBJ_NEW_SMALL_INT(MP_EFAULT),
+        mp_obj_new_str_from_vstr(&vstr),
+        mp_obj_new_int_from_ull(address_virt),
+    };
+    nlr_raise(mp_obj_exception_make_new(&mp_type_AccessFault, MP_ARRAY_SIZE(args), 0, args));
+}
+
+// exit(code): ends the machine with this exit code.
+static mp_obj_t kernel_exit(mp_obj_t code_in) {
+    mp_int_t code = mp_obj_get_int(code_in);
+    if (code < 0 || code > UINT8_MAX) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("exit code %d is not in 0..255"), (int)code);
+    }
+    power_exit((int)code);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(kernel_exit_obj, kernel_exit);
+
+static mp_obj_t segment(const char *start, const char *end, const char *permissions) {
+    mp_obj_t items[] = {
+        mp_obj_new_int_from_ull((uintptr_t)start),
+        mp_obj_new_int_from_ull((uintptr_t)end - (uintptr_t)start),
+        mp_obj_new_str_from_cstr(permissions),
+    };
+    return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
+}
+
+// segments(): the image as ((virtual address, size, permissions), ...).
+static mp_obj_t kernel_segments(void) {
+    mp_obj_t items[] = {
+        segment(kernel_text_start, kernel_text_end, "r-x"),
+        segment(kernel_rodata_start, kernel_rodata_end, "r--"),
+        segment(kernel_data_start, kernel_data_end, "rw-"),
+        segment(kernel_native_start, kernel_native_end, "rwx"),
+    };
+    return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(kernel_segments_obj, kernel_segments);
+
+// stack(): (lowest virtual address, size); the page below is the guard page.
+static mp_obj_t kernel_stack(void) {
+    mp_obj_t items[] = {
+        mp_obj_new_int_from_ull((uintptr_t)kernel_stack_bottom),
+        mp_obj_new_int_from_ull((uintptr_t)kernel_stack_top - (uintptr_t)kernel_stack_bottom),
+    };
+    return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(kernel_stack_obj, kernel_stack);
+
+// heap_reserve(virt, size): hands the collector mapped memory that it may grow
+// into, for as long as the machine runs, soft resets included.
+static mp_obj_t kernel_heap_reserve(mp_obj_t start_in, mp_obj_t size_in) {
+    uintptr_t start = (uintptr_t)mp_obj_get_int_truncated(start_in);
+    mp_int_t size = mp_obj_get_int(size_in);
+    if (size <= 0) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("heap range of %ld bytes"), (long)size);
+    }
+    if (!heap_reserve(start, (size_t)size)) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("no room to note one more heap range, at 0x%lx"), (unsigned long)start);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(kernel_heap_reserve_obj, kernel_heap_reserve);
+
+static const MP_DEFINE_STR_OBJ(kernel_version_obj, KERNEL_VERSION);
+
+static const mp_obj_array_t kernel_state_obj = {
+    .base = { &mp_type_bytearray },
+    .typecode = BYTEARRAY_TYPECODE,
+    .len = STATE_SIZE,
+    .items = state,
+};
+
+static const mp_rom_map_elem_t kernel_module_globals_table[] = {
+    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_kernel) },
+    { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&kernel_version_obj) },
+    { MP_ROM_QSTR(MP_QSTR_exit), MP_ROM_PTR(&kernel_exit_obj) },
+    { MP_ROM_QSTR(MP_QSTR_segments), MP_ROM_PTR(&kernel_segments_obj) },
+    { MP_ROM_QSTR(MP_QSTR_stack), MP_ROM_PTR(&kernel_stack_obj) },
+    { MP_ROM_QSTR(MP_QSTR_heap_reserve), MP_ROM_PTR(&kernel_heap_reserve_obj) },
+    { MP_ROM_QSTR(MP_QSTR_state), MP_ROM_PTR(&kernel_state_obj) },
+    { MP_ROM_QSTR(MP_QSTR_AccessFault), MP_ROM_PTR(&mp_type_AccessFault) },
+};
+static MP_DEFINE_CONST_DICT(kernel_module_globals, kernel_module_globals_table);
+
+const mp_obj_module_t kernel_module = {
+    .base = { &mp_type_module },
+    .globals = (mp_obj_dict_t *)&kernel_module_globals,
+};
+
+MP_REGISTER_MODULE(MP_QSTR_kernel, kernel_module);

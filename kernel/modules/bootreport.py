@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The report at power on: who booted what, and the memory map as it was found."""
+
+import os
+
+import limine
+import uctypes
+from pfm import limine as protocol
+from pfm import memmap
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def human_size(size):
+    """Return `size`, in bytes, in the largest binary unit of which it has at least one."""
+    unit = 0
+    scale = 1
+    while size >= scale * 1024 and unit < len(_UNITS) - 1:
+        scale *= 1024
+        unit += 1
+    if size % scale == 0:
+        return "{} {}".format(size // scale, _UNITS[unit])
+    return "{:.1f} {}".format(size / scale, _UNITS[unit])
+
+
+def _loader():
+    virt = limine.response("bootloader_info")
+    if virt is None:
+        return "unknown"
+    info = uctypes.struct(virt, protocol.BOOTLOADER_INFO_RESPONSE)
+    return "{} {}".format(protocol.string_at(info.name), protocol.string_at(info.version))
+
+
+def _firmware():
+    virt = limine.response("firmware_type")
+    if virt is None:
+        return "unknown"
+    kind = uctypes.struct(virt, protocol.FIRMWARE_TYPE_RESPONSE).firmware_type
+    if kind < len(protocol.FIRMWARE_NAMES):
+        return protocol.FIRMWARE_NAMES[kind]
+    return "unknown type {}".format(kind)
+
+
+def print_report(options):
+    """Print versions, firmware, the command line `options` and the loader's memory map."""
+    print("MicroPython  {}".format(os.uname().version))
+    print("Loader       {}, base revision {}".format(_loader(), limine.base_revision()))
+    print("Firmware     {}".format(_firmware()))
+    print("Command line {}".format(options.text or "(empty)"))
+    for word in options.ignored:
+        print("             '{}' ignored".format(word))
+    print("Memory map   {:>18} {:>18} {:>10}  type".format("base", "end", "size"))
+    for base, length, kind in memmap.read(limine.response("memmap")):
+        print(
+            "             p0x{:016x} p0x{:016x} {:>10}  {}".format(
+                base, base + length, human_size(length), protocol.type_name(kind)
+            )
+        )

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+#include "py/mphal.h"
+#include "py/ringbuf.h"
+#include "py/runtime.h"
+#include "py/stream.h"
+
+#include "clock.h"
+#include "uart.h"
+
+// Jumps of bytecode between two looks at the clock, and the least time between
+// two looks at the serial port: a port access costs as much as 10 to 50 jumps.
+#define VM_HOOK_JUMPS 64
+#define VM_HOOK_POLL_NS 1000000
+
+// Large enough that a raw-paste window and some typing ahead fit.
+static uint8_t stdin_buffer[1024];
+static ringbuf_t stdin_ringbuf = { stdin_buffer, sizeof(stdin_buffer), 0, 0 };
+
+int mp_hal_vm_hook_countdown = VM_HOOK_JUMPS;
+
+void mp_hal_poll_stdin(void) {
+    // With the buffer full the rest waits in the UART, as flow control.
+    while (ringbuf_free(&stdin_ringbuf) > 0) {
+        int c = uart_rx_chr();
+        if (c == UART_RX_NO_CHAR) {
+            break;
+        }
+        if (c == mp_interrupt_char) {
+            mp_sched_keyboard_interrupt();
+        } else {
+            ringbuf_put(&stdin_ringbuf, (uint8_t)c);
+        }
+    }
+}
+
+void mp_hal_vm_hook(void) {
+    static uint64_t next_poll_ns;
+    mp_hal_vm_hook_countdown = VM_HOOK_JUMPS;
+    uint64_t now_ns = clock_ns();
+    if (now_ns >= next_poll_ns) {
+        next_poll_ns = now_ns + VM_HOOK_POLL_NS;
+        mp_hal_poll_stdin();
+    }
+}
+
+uintptr_t mp_hal_stdio_poll(uintptr_t poll_flags) {
+    uintptr_t ready = 0;
+    if (poll_flags & MP_STREAM_POLL_RD) {
+        mp_hal_poll_stdin();
+        if (ringbuf_avail(&stdin_ringbuf) > 0) {
+            ready |= MP_STREAM_POLL_RD;
+        }
+    }
+    if (poll_flags & MP_STREAM_POLL_WR) {
+        ready |= MP_STREAM_POLL_WR;
+    }
+    return ready;
+}
+
+int mp_hal_stdin_rx_chr(void) {
+    for (;;) {
+        mp_hal_poll_stdin();
+        int c = ringbuf_get(&stdin_ringbuf);
+        if (c != -1) {
+            return c;
+        }
+        mp_event_wait_indefinite();
+    }
+}
+
+mp_uint_t mp_hal_stdout_tx_strn(const char *str, size_t len) {
+    uart_tx_strn(str, len);
+    return len;
+}
+
+mp_uint_t mp_hal_ticks_ms(void) {
+    return clock_ns() / 1000000;
+}
+
+mp_uint_t mp_hal_ticks_us(void) {
+    return clock_ns() / 1000;
+}
+
+mp_uint_t mp_hal_ticks_cpu(void) {
+    return cpu_rdtsc();
+}
+
+uint64_t mp_hal_time_ns(void) {
+    return clock_unix_ns();
+}
+
+void mp_hal_delay_us(mp_uint_t us) {
+    uint64_t end_ns = clock_ns() + us * 1000;
+    while (clock_ns() < end_ns) {
+        cpu_pause();
+    }
+}
+
+void mp_hal_delay_ms(mp_uint_t ms) {
+    uint64_t end_ns = clock_ns() + ms * 1000000;
+    do {
+        mp_event_handle_nowait();
+        cpu_pause();
+    } while (clock_ns() < end_ns);
+}
+
+uint32_t mp_hal_random_seed(void) {
+    return (uint32_t)cpu_random();
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#ifndef KERNEL_MPHALPORT_H
+#define KERNEL_MPHALPORT_H
+
+#include <stddef.h>
+
+#include "cpu.h"
+#include "shared/runtime/interrupt_char.h"
+
+#define MICROPY_BEGIN_ATOMIC_SECTION() cpu_irq_disable()
+#define MICROPY_END_ATOMIC_SECTION(state) cpu_irq_restore(state)
+
+#define MICROPY_INTERNAL_WFE(timeout_ms) cpu_pause()
+#define MICROPY_INTERNAL_EVENT_HOOK mp_hal_poll_stdin()
+
+// How much one raw-paste window of the REPL may hold, below the input buffer's size.
+#define MICROPY_REPL_STDIN_BUFFER_MAX (512)
+
+// Moves what the serial port has received to the input buffer, and schedules a
+// KeyboardInterrupt when the interrupt character is among it.
+void mp_hal_poll_stdin(void);
+
+#endif // KERNEL_MPHALPORT_H

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// Memory for code that the compiler emits and that .mpy files bring.  It holds
+// no pointers that the collector has to see, and it is never given back but as
+// a whole, at a soft reset: the collector cannot tell when the last pointer
+// into the middle of a block has gone.
+
+#include "py/runtime.h"
+
+#include "heap.h"
+#include "modkernel.h"
+
+// Functions start at a cache line's quarter, as compilers align them.
+#define NATIVE_CODE_ALIGN 16
+
+static uintptr_t next;
+
+void native_code_reset(void) {
+    next = (uintptr_t)kernel_native_start;
+}
+
+void native_code_alloc(uintptr_t min_size, void **ptr, uintptr_t *size) {
+    uintptr_t rounded = (min_size + NATIVE_CODE_ALIGN - 1) & ~(uintptr_t)(NATIVE_CODE_ALIGN - 1);
+    if (rounded > (uintptr_t)kernel_native_end - next) {
+        mp_raise_msg_varg(&mp_type_MemoryError, MP_ERROR_TEXT("native code segment full, %u bytes wanted, %u free"),
+            (uint)min_size, (uint)((uintptr_t)kernel_native_end - next));
+    }
+    *ptr = (void *)next;
+    *size = rounded;
+    next += rounded;
+}
+
+void native_code_free(void *ptr, uintptr_t size) {
+    // Only the compiler frees, and only what it has just been given.
+    if ((uintptr_t)ptr + size == next) {
+        next = (uintptr_t)ptr;
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "py/mphal.h"
+#include "py/mpprint.h"
+
+#include "cpu.h"
+#include "power.h"
+#include "uart.h"
+
+// QEMU's isa-debug-exit at the address its users agree on (-device isa-debug-exit,iobase=0xf4).
+#define DEBUG_EXIT_PORT 0xf4
+
+// Keyboard controller: pulse the processor's reset line (IBM PC/AT technical reference).
+#define KBC_COMMAND_PORT  0x64
+#define KBC_STATUS_FULL   0x02
+#define KBC_PULSE_RESET   0xfe
+#define KBC_READY_TRIES   100000
+
+static void serial_print_strn(void *data, const char *str, size_t len) {
+    (void)data;
+    mp_hal_stdout_tx_strn_cooked(str, len);
+}
+
+static const mp_print_t serial_print = { NULL, serial_print_strn };
+
+void power_printf(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    mp_vprintf(&serial_print, format, args);
+    va_end(args);
+}
+
+void power_exit(int code) {
+    cpu_irq_disable();
+    uart_tx_flush();
+    cpu_outb(DEBUG_EXIT_PORT, (uint8_t)code);
+    for (int i = 0; i < KBC_READY_TRIES && cpu_inb(KBC_COMMAND_PORT) & KBC_STATUS_FULL; ++i) {
+        cpu_pause();
+    }
+    cpu_outb(KBC_COMMAND_PORT, KBC_PULSE_RESET);
+    for (int i = 0; i < KBC_READY_TRIES; ++i) {
+        cpu_pause();
+    }
+    // Still here: an exception without an IDT shuts the processor down.
+    static const struct __attribute__((packed)) { uint16_t limit; uint64_t base; } no_idt;
+    __asm__ volatile ("lidt %0; int3" : : "m" (no_idt));
+    for (;;) {
+        cpu_hlt();
+    }
+}
+
+void power_panic(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    mp_hal_stdout_tx_str("panic: ");
+    mp_vprintf(&serial_print, format, args);
+    mp_hal_stdout_tx_str("\r\n");
+    va_end(args);
+    power_exit(EXIT_PANIC);
+}

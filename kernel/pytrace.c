@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// The VM keeps no list of running functions, and an exception leaves its C
+// frames without passing their ends.  But each running VM frame has one
+// nlr_buf_t in the chain at nlr_top, and leaves the chain with it.  So the VM's
+// hook notes pairs of nlr_buf_t and code state in an array, and the report
+// believes those pairs whose nlr_buf_t is in the chain now.
+
+#include <stddef.h>
+
+#include "py/bc.h"
+#include "py/mpstate.h"
+#include "py/nlr.h"
+#include "py/objfun.h"
+
+#include "power.h"
+#include "pytrace.h"
+
+// The deepest recursion the kernel's stack can hold is about half of this.
+#define PYTRACE_DEPTH 1024
+
+typedef struct _pytrace_entry_t {
+    const nlr_buf_t *nlr;
+    const mp_code_state_t *code_state;
+} pytrace_entry_t;
+
+static pytrace_entry_t entries[PYTRACE_DEPTH];
+static size_t depth;
+
+void pytrace_reset(void) {
+    depth = 0;
+}
+
+// MICROPY_VM_HOOK_INIT: the VM has just pushed its nlr_buf_t.
+void pytrace_enter(const mp_code_state_t *code_state) {
+    const nlr_buf_t *nlr = MP_STATE_THREAD(nlr_top);
+    // The stack grows down: what is not above this frame has ended.
+    while (depth > 0 && entries[depth - 1].nlr <= nlr) {
+        --depth;
+    }
+    if (depth < PYTRACE_DEPTH) {
+        entries[depth++] = (pytrace_entry_t) { nlr, code_state };
+    }
+}
+
+static bool is_running(const nlr_buf_t *wanted) {
+    for (const nlr_buf_t *nlr = MP_STATE_THREAD(nlr_top); nlr != NULL && nlr <= wanted; nlr = nlr->prev) {
+        if (nlr == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The same steps as the VM takes to fill a traceback (py/vm.c, unwind_loop).
+static void print_entry(const mp_code_state_t *code_state) {
+    const byte *ip = code_state->fun_bc->bytecode;
+    MP_BC_PRELUDE_SIG_DECODE(ip);
+    MP_BC_PRELUDE_SIZE_DECODE(ip);
+    const byte *line_info_top = ip + n_info;
+    const byte *bytecode_start = line_info_top + n_cell;
+    size_t bytecode_offset = code_state->ip - bytecode_start;
+    const qstr_short_t *qstr_table = code_state->fun_bc->context->constants.qstr_table;
+    qstr function = qstr_table[mp_decode_uint_value(ip)];
+    for (size_t i = 0; i < 1 + n_pos_args + n_kwonly_args; ++i) {
+        ip = mp_decode_uint_skip(ip);
+    }
+    size_t line = mp_bytecode_get_source_line(ip, line_info_top, bytecode_offset);
+    power_printf("  File \"%q\", line %u, in %q\n", (qstr)qstr_table[0], (unsigned int)line, function);
+    (void)n_state;
+    (void)n_exc_stack;
+    (void)scope_flags;
+    (void)n_def_pos_args;
+}
+
+void pytrace_print(void) {
+    bool any = false;
+    for (size_t i = 0; i < depth; ++i) {
+        if (is_running(entries[i].nlr)) {
+            if (!any) {
+                power_printf("Python (most recent call last):\n");
+            }
+            any = true;
+            print_entry(entries[i].code_state);
+        }
+    }
+    if (!any) {
+        power_printf("Python: not running\n");
+    }
+}

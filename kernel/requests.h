@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// What the kernel asks the loader for, and the answers.
+#ifndef KERNEL_REQUESTS_H
+#define KERNEL_REQUESTS_H
+
+typedef enum {
+    REQUEST_BOOTLOADER_INFO,
+    REQUEST_FIRMWARE_TYPE,
+    REQUEST_HHDM,
+    REQUEST_MEMMAP,
+    REQUEST_EXECUTABLE_ADDRESS,
+    REQUEST_EXECUTABLE_FILE,
+    REQUEST_EXECUTABLE_CMDLINE,
+    REQUEST_STACK_SIZE,
+    REQUEST_RSDP,
+    REQUEST_FRAMEBUFFER,
+    REQUEST_DATE_AT_BOOT,
+    REQUEST_COUNT,
+} request_t;
+
+// Ends the kernel with one clear line when a response is missing that it
+// cannot live without.
+void requests_check(void);
+
+// The response, or NULL when the loader gave none.
+const void *requests_response(request_t request);
+
+// The protocol's name of the request, as Python gives it to limine.response().
+const char *requests_name(request_t request);
+
+// The base revision that the loader put in force.
+unsigned int requests_base_revision(void);
+
+#endif // KERNEL_REQUESTS_H
