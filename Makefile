@@ -41,7 +41,7 @@ else
 MICROPY_SOURCE := $(abspath $(MICROPY_DIR))
 endif
 
-export LIMINE_DIR
+export LIMINE_DIR MEMORY CMDLINE QEMUFLAGS TIMEOUT SERIAL
 # Nothing below may leave byte code in a verified source.
 export PYTHONDONTWRITEBYTECODE := 1
 # Builds are repeatable: no date but this one (MicroPython 1.25.0's release)
@@ -52,8 +52,7 @@ export MICROPY_GIT_HASH := $(shell echo $(call pin,MICROPYTHON_COMMIT) | cut -c1
 
 # A sub-make that builds in parallel even where make was called without -j.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
-QEMU = $(PYTHON) boot/run.py --memory=$(MEMORY) --serial=$(SERIAL) --cmdline="$(CMDLINE)" \
-	$(if $(TIMEOUT),--timeout=$(TIMEOUT)) --micropython=$(MICROPY_SOURCE) --qemuflags="$(QEMUFLAGS)"
+BOOT = $(PYTHON) boot/run.py --micropython=$(MICROPY_SOURCE) --loader=$(LOADER)
 
 .DELETE_ON_ERROR:
 .PHONY: all run run-uefi iso test lint gdb clean distclean packages micropython unix kernel direct
@@ -112,13 +111,13 @@ iso: kernel
 	@$(PYTHON) boot/iso.py $(ISO)
 
 run: kernel direct
-	@$(QEMU) --loader=$(LOADER)
+	@$(BOOT)
 
 run-uefi: kernel direct
-	@$(QEMU) --loader=$(LOADER) --firmware=uefi
+	@$(BOOT) --firmware=uefi
 
 gdb: kernel direct
-	@$(QEMU) --loader=$(LOADER) --gdb
+	@$(BOOT) --gdb
 
 # Tests
 

@@ -1,0 +1,339 @@
+"""The machine: QEMU's command line, a process that cannot be left behind, and how it ended.
+
+    boot = Boot(loader=DIRECT, memory="6G", cmdline="selftest")
+    with Machine(boot, timeout=120) as machine:
+        report = machine.read_all()
+        ending = machine.wait()
+"""
+
+import ctypes
+import enum
+import os
+import re
+import select
+import shlex
+import signal
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import iso
+import limine
+
+ROOT = Path(__file__).resolve().parent.parent
+STAND_IN = ROOT / "build" / "direct" / "direct.elf"
+
+# The loader that needs no third party; the other kind is a limine.Release.
+DIRECT = "direct"
+
+# Where the guest writes its exit code: QEMU ends with status (code << 1) | 1.
+DEBUG_EXIT = "isa-debug-exit,iobase=0xf4,iosize=0x04"
+
+# Above this the guest's memory is not reserved on the host, which may have less.
+RESERVED_MEMORY = 4 << 30
+# What QEMU's `max` processor has by default under TCG.
+DEFAULT_PHYS_BITS = 40
+
+# Debian's name, and others'; OVMF_CODE and OVMF_VARS override both.
+FIRMWARE = (
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
+    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
+)
+
+# prctl(2)
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Ending(enum.IntEnum):
+    """How a machine ended; the value is the exit status of the command that ran it.
+
+    OK to LOADER are the guest's own exit codes."""
+
+    OK = 0
+    FAIL = 1
+    PANIC = 2
+    FAULT = 3
+    LOADER = 4
+    RESET = 123
+    TIMED_OUT = 124
+    QEMU_FAILED = 125
+
+    @property
+    def meaning(self):
+        return {
+            Ending.OK: "powered off",
+            Ending.FAIL: "the input raised or a self test failed",
+            Ending.PANIC: "kernel panic",
+            Ending.FAULT: "processor exception in the kernel",
+            Ending.LOADER: "the stand-in loader refused to boot",
+            Ending.RESET: "reset without an exit code, or QEMU was told to quit",
+            Ending.TIMED_OUT: "ended by the watchdog",
+            Ending.QEMU_FAILED: "QEMU itself failed",
+        }[self]
+
+
+class FirmwareMissing(Exception):
+    """No UEFI firmware for QEMU on this host."""
+
+    def __init__(self):
+        super().__init__("UEFI firmware: not found; install Debian's package ovmf or set OVMF_CODE")
+
+
+class MachineEnded(Exception):
+    """The machine ended while something was still expected of it; carries its Ending."""
+
+    def __init__(self, ending):
+        super().__init__(f"the machine ended: {ending.name} ({ending.meaning})")
+        self.ending = ending
+
+
+class MachineSilent(Exception):
+    """Nothing came from the machine's serial port for so many seconds."""
+
+    def __init__(self, seconds):
+        super().__init__(f"no output from the machine for {seconds} s")
+
+
+@dataclass(frozen=True)
+class Boot:
+    """One way to boot: who loads the kernel, under which firmware, on what machine.
+
+    loader is DIRECT or a limine.Release, orders are for the stand-in loader
+    alone, image is where the ISO is made for Limine."""
+
+    loader: object = DIRECT
+    firmware: str = "bios"
+    memory: str = "512M"
+    cmdline: str = ""
+    orders: str = ""
+    qemuflags: str = ""
+    kernel: Path = iso.KERNEL
+    image: Path = ROOT / "build" / "run.iso"
+
+    @property
+    def name(self):
+        """Short name: "direct-bios", "limine-8.2.0-uefi"."""
+        loader = self.loader if self.loader == DIRECT else f"limine-{self.loader.version}"
+        return f"{loader}-{self.firmware}"
+
+
+def firmware_files():
+    """Paths of OVMF's code and of its variables, as pristine; FirmwareMissing."""
+    code = os.environ.get("OVMF_CODE")
+    pairs = [(code, os.environ.get("OVMF_VARS"))] if code else FIRMWARE
+    for code, variables in pairs:
+        if os.path.exists(code):
+            return code, variables
+    raise FirmwareMissing
+
+
+def parse_size(text):
+    """Bytes of a size as QEMU's -m takes it ("6G", "size=512M", "64"); None if it is none."""
+    match = re.fullmatch(r"(?:size=)?(\d+)([KMGT]?)B?(?:,.*)?", text, re.IGNORECASE)
+    if not match:
+        return None
+    return int(match[1]) << 10 * " KMGT".index(match[2].upper() or "M")
+
+
+def _machine_options(boot):
+    """Processor, board and memory; what boot.qemuflags names itself is left to it."""
+    flags = shlex.split(boot.qemuflags)
+    memory = boot.memory
+    if "-m" in flags[:-1]:
+        at = flags.index("-m")
+        memory = flags[at + 1]
+        del flags[at : at + 2]
+    size = parse_size(memory) or 0
+    options = ["-m", memory]
+    if "-accel" not in flags:
+        options += ["-accel", "tcg"]
+    if "-cpu" not in flags:
+        # RAM of this size needs one more bit, for the hole below 4 GiB moves some of it up.
+        bits = max(DEFAULT_PHYS_BITS, (2 * size).bit_length())
+        options += ["-cpu", "max" if bits == DEFAULT_PHYS_BITS else f"max,phys-bits={bits}"]
+    if not {"-M", "-machine"} & set(flags):
+        options += ["-machine", "q35"]
+    if size > RESERVED_MEMORY and not any(f == "-numa" or "memory-backend" in f for f in flags):
+        options += ["-object", f"memory-backend-ram,id=ram,size={size},reserve=off"]
+        flags += ["-machine", "memory-backend=ram"]
+    return options + flags
+
+
+def _loader_options(boot):
+    """What the machine boots from; makes the ISO for Limine.
+
+    Raises iso.IsoFailed, FirmwareMissing."""
+    if boot.loader == DIRECT:
+        if boot.firmware != "bios":
+            raise ValueError("the stand-in loader boots under BIOS only")
+        # A comma starts the next module in -initrd; the words after the file are its string.
+        module = f"{boot.kernel} {boot.cmdline}".strip().replace(",", ",,")
+        options = ["-kernel", str(STAND_IN), "-initrd", module]
+        return options + (["-append", boot.orders] if boot.orders else [])
+    configuration = iso.unattended(iso.CONFIGURATION.read_text(), boot.cmdline)
+    iso.make_iso(boot.image, boot.loader, configuration, kernel=boot.kernel, disk=False)
+    options = ["-cdrom", str(boot.image)]
+    if boot.firmware == "uefi":
+        code, variables = firmware_files()
+        options += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}"]
+        if variables:
+            options += ["-drive", f"if=pflash,unit=1,format=raw,snapshot=on,file={variables}"]
+    return options
+
+
+def command(boot, chardev, extra=()):
+    """QEMU's command line, the guest's first serial port on this chardev."""
+    return [
+        "qemu-system-x86_64",
+        *["-display", "none", "-no-reboot", "-nic", "none", "-device", DEBUG_EXIT],
+        *["-chardev", f"{chardev},id=serial", "-serial", "chardev:serial"],
+        *_machine_options(boot),
+        *_loader_options(boot),
+        *extra,
+    ]
+
+
+def die_with_parent(parent):
+    """Have the kernel kill this process when that parent dies, however it dies."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(Ending.QEMU_FAILED)
+
+
+def _decode(status, complaint):
+    """The Ending for QEMU's exit status and what it wrote to standard error."""
+    # QEMU's own failure has status 1 too; only then does it complain without "warning:".
+    failed = re.search(r"(?m)^qemu-system-x86_64: (?!warning:|terminating on signal)", complaint)
+    if status == 0:
+        return Ending.RESET
+    if status % 2 == 1 and status >> 1 <= Ending.LOADER and not (status == 1 and failed):
+        return Ending(status >> 1)
+    return Ending.QEMU_FAILED
+
+
+class Process:
+    """QEMU running: dies with this process, and after timeout seconds if one is given."""
+
+    def __init__(self, argv, timeout=None, **streams):
+        parent = os.getpid()
+        self._stderr = tempfile.TemporaryFile()
+        self.timed_out = False
+        self.popen = subprocess.Popen(
+            argv,
+            bufsize=0,
+            stderr=self._stderr,
+            preexec_fn=lambda: die_with_parent(parent),
+            **streams,
+        )
+        self._watchdog = threading.Timer(timeout or 0, self._bite)
+        self._watchdog.daemon = True
+        if timeout:
+            self._watchdog.start()
+
+    def _bite(self):
+        self.timed_out = True
+        self.popen.kill()
+
+    def wait(self, timeout=None):
+        """How it ended; when that takes longer than timeout seconds, it is made to end."""
+        try:
+            status = self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._bite()
+            status = self.popen.wait()
+        return Ending.TIMED_OUT if self.timed_out else _decode(status, self.complaint())
+
+    def complaint(self):
+        """What QEMU has written to standard error so far."""
+        self._stderr.seek(0)
+        return self._stderr.read().decode(errors="replace")
+
+    def close(self):
+        self._watchdog.cancel()
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.wait()
+        for stream in (self.popen.stdin, self.popen.stdout, self._stderr):
+            if stream:
+                stream.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Machine(Process):
+    """A machine whose serial port is ours: to read, to write, to wait upon.
+
+    read, write and inWaiting are what MicroPython's pyboard.py asks of a serial
+    port. silence is how many seconds may pass without output while some is
+    awaited. transcript holds every byte that came. Each reader raises
+    MachineEnded, or MachineSilent."""
+
+    def __init__(self, boot, timeout, silence=None, extra=()):
+        argv = command(boot, "stdio,signal=off", extra)
+        super().__init__(argv, timeout, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.silence = silence
+        self.transcript = bytearray()
+        self._taken = 0
+        self.consumer = None
+
+    def _fill(self, wait):
+        """Take in what is there, or wait for it if told to; False at the machine's end."""
+        output = self.popen.stdout
+        if not select.select([output], [], [], self.silence if wait else 0)[0]:
+            if wait:
+                raise MachineSilent(self.silence)
+            return True
+        data = output.read(1 << 16)
+        self.transcript += data
+        if self.consumer and data:
+            self.consumer(data)
+        return bool(data)
+
+    def inWaiting(self):
+        if self._taken == len(self.transcript):
+            self._fill(wait=False)
+        return len(self.transcript) - self._taken
+
+    def read(self, size=1):
+        while len(self.transcript) - self._taken < size:
+            if not self._fill(wait=True):
+                raise MachineEnded(self.wait())
+        self._taken += size
+        return bytes(self.transcript[self._taken - size : self._taken])
+
+    def read_until(self, ending):
+        """Everything up to and with these bytes."""
+        start = self._taken
+        while True:
+            found = self.transcript.find(ending, max(start, self._taken - len(ending)))
+            if found >= 0:
+                self._taken = found + len(ending)
+                return bytes(self.transcript[start : self._taken])
+            self._taken = len(self.transcript)
+            if not self._fill(wait=True):
+                raise MachineEnded(self.wait())
+
+    def read_all(self):
+        """Everything until the machine ends."""
+        while self._fill(wait=True):
+            pass
+        data = bytes(self.transcript[self._taken :])
+        self._taken = len(self.transcript)
+        return data
+
+    def write(self, data):
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self.popen.stdin.write(rest) :]
+        except BrokenPipeError:
+            raise MachineEnded(self.wait()) from None
+        return len(data)
