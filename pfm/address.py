@@ -1,0 +1,54 @@
+"""Frame numbers and physical and virtual addresses, and the ways between them.
+
+A frame is 4 KiB of physical memory, its number (PFN) the physical address
+shifted right by 12.  Physical memory is reached through the HHDM, the higher
+half direct map that the Limine boot protocol sets up: virtual = physical + offset.
+"""
+
+from micropython import const
+
+# Intel SDM volume 3, 4.3: the smallest page of x86-64 paging.
+PAGE_SHIFT = const(12)
+PAGE_SIZE = const(1 << 12)
+
+# Intel SDM volume 3, 4.1.4: MAXPHYADDR is at most 52.
+PHYS_LIMIT = const(1 << 52)
+
+# The links of an entry are 32 bits wide, so frames from 16 TiB up are not managed.
+PFN_LIMIT = const(1 << 32)
+
+_SIGN = const(1 << 63)
+_SPAN = const(1 << 64)
+
+
+def signed(virt):
+    """Return the 64-bit address `virt` as a signed number, which MicroPython holds without the heap."""
+    return virt - _SPAN if virt & _SIGN else virt
+
+
+class Phys(int):
+    """A physical address, in bytes."""
+
+
+class PFN(int):
+    """A physical frame number, in frames of 4 KiB."""
+
+
+def to(x):
+    """Convert between the number types: an int to a `PFN`, a `PFN` to its `Phys`, a `Phys` to its `PFN`.
+
+    So `to(42)` is frame 42, `to(to(42))` its physical address 0x2a000, and
+    one `to` more is frame 42 again.  The results are ints as well.  Raises
+    TypeError for what is no integer and ValueError for what is negative.
+    Source: `to` of the reference and its trait `AbsPageFrameManager`, where PFN
+    to address is `<< 12` and back is `>> 12`.
+    """
+    if not isinstance(x, int):
+        raise TypeError("to() takes an int, PFN or Phys, not {}".format(type(x).__name__))
+    if x < 0:
+        raise ValueError("to({})".format(x))
+    if isinstance(x, Phys):
+        return PFN(x >> PAGE_SHIFT)
+    if isinstance(x, PFN):
+        return Phys(x << PAGE_SHIFT)
+    return PFN(x)

@@ -1,0 +1,170 @@
+"""Every error the frame manager raises, each with the values that led to it.
+
+All of them derive from `PFMError`, save `OutOfFramesError`, which is a
+`MemoryError` so that code written for Python's own exhaustion catches it too
+(MicroPython cannot derive one class from both).  An error leaves the manager
+as it was before the call.
+"""
+
+
+class PFMError(Exception):
+    """Base of the frame manager's errors; the values are attributes of the instance."""
+
+
+class NotInitialisedError(PFMError):
+    """A call came before `init()`."""
+
+
+class AlreadyInitialisedError(PFMError):
+    """`init()` came a second time."""
+
+
+class NoMemoryMapError(PFMError):
+    """There is no memory map to read: no response, no HHDM, or no usable entry in it."""
+
+
+class GarbledMemoryMapError(PFMError):
+    """The memory map response cannot be one: `what` is wrong, `value` was found."""
+
+    def __init__(self, what, value):
+        super().__init__("memory map: {} {}".format(what, value))
+        self.what = what
+        self.value = value
+
+
+class NoRoomError(PFMError):
+    """No usable region holds `needed` frames in a row; the largest has `largest`."""
+
+    def __init__(self, needed, largest):
+        super().__init__(
+            "no usable region for {} frames of metadata, the largest has {}".format(needed, largest)
+        )
+        self.needed = needed
+        self.largest = largest
+
+
+class FrameRangeError(PFMError):
+    """A frame number lies outside `low`..`high`, both inclusive."""
+
+    def __init__(self, pfn, low, high):
+        super().__init__("frame {} outside {}..{}".format(pfn, low, high))
+        self.pfn = pfn
+        self.low = low
+        self.high = high
+
+
+class FrameNotPresentError(PFMError):
+    """The frame `pfn` is in bounds, but there is no RAM behind it."""
+
+    def __init__(self, pfn):
+        super().__init__("frame {} not present".format(pfn))
+        self.pfn = pfn
+
+
+class FlagsRangeError(PFMError):
+    """`flags` do not fit the 16 bits of `PageFlags`."""
+
+    def __init__(self, flags):
+        super().__init__("flags {} outside 16 bits".format(flags))
+        self.flags = flags
+
+
+def _lock_name(what):
+    return "frame {}".format(what) if isinstance(what, int) else "zone {}".format(what)
+
+
+class LockHeldError(PFMError):
+    """The calling context `owner` already holds the lock of `what`: a frame's number or a zone's name."""
+
+    def __init__(self, what, owner):
+        super().__init__(
+            "{} already locked by this context ({})".format(_lock_name(what), owner)
+        )
+        self.what = what
+        self.owner = owner
+
+
+class LockTimeoutError(PFMError):
+    """Another context, `owner`, kept the lock of `what` over the whole bounded wait."""
+
+    def __init__(self, what, owner):
+        super().__init__("{} still locked by context {}".format(_lock_name(what), owner))
+        self.what = what
+        self.owner = owner
+
+
+class ReleasedError(PFMError):
+    """A guard of the frame `pfn` was used after its release."""
+
+    def __init__(self, pfn):
+        super().__init__("guard of frame {} already released".format(pfn))
+        self.pfn = pfn
+
+
+class ArgumentError(PFMError):
+    """An argument is outside its domain: `name`, `value` and what is `allowed`."""
+
+    def __init__(self, name, value, allowed):
+        super().__init__("{} = {}: {}".format(name, value, allowed))
+        self.name = name
+        self.value = value
+        self.allowed = allowed
+
+
+class FrameStateError(PFMError):
+    """The frame `pfn` is in `state`, which forbids `action`."""
+
+    def __init__(self, action, pfn, state):
+        super().__init__("cannot {} frame {}: {}".format(action, pfn, state))
+        self.action = action
+        self.pfn = pfn
+        self.state = state
+
+
+class RefcountError(PFMError):
+    """The reference count `rc` of the frame `pfn` would leave 1..65535."""
+
+    def __init__(self, action, pfn, rc):
+        super().__init__("cannot {} frame {}: reference count {}".format(action, pfn, rc))
+        self.action = action
+        self.pfn = pfn
+        self.rc = rc
+
+
+class FrameCorruptError(PFMError):
+    """Debugging found a free frame written to: `value` stands at `phys`, junk was expected."""
+
+    def __init__(self, pfn, phys, value):
+        super().__init__(
+            "frame {} written while free: 0x{:08x} at p0x{:x}".format(pfn, value, phys)
+        )
+        self.pfn = pfn
+        self.phys = phys
+        self.value = value
+
+
+class MappingError(PFMError):
+    """A page table operation cannot be done at `virt`: `why`."""
+
+    def __init__(self, virt, why):
+        super().__init__("v0x{:x}: {}".format(virt, why))
+        self.virt = virt
+        self.why = why
+
+
+class OutOfFramesError(MemoryError):
+    """No block of `order` (or run of `count` frames) is left at or below `zone`.
+
+    `free` is a tuple of the free frames in DMA, DMA32 and NORMAL at that time.
+    """
+
+    def __init__(self, zone, order, count, free):
+        super().__init__(
+            "out of frames: zone {}, order {}, {} frames; free: DMA {}, DMA32 {}, NORMAL {}".format(
+                zone, order, count, free[0], free[1], free[2]
+            )
+        )
+        self.zone = zone
+        self.order = order
+        self.count = count
+        self.free = free
