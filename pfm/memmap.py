@@ -1,0 +1,184 @@
+"""From the loader's memory map to a partition of the frames.
+
+The map may be unsorted, overlapping, unaligned or run past the address space;
+`regions()` makes of it sorted regions of whole frames that neither overlap nor
+touch a frame twice, by these rules:
+
+- A range that may be used (usable, reclaimable) counts inward: only frames that
+  lie wholly inside.  Its cut-off edges are RAM of the type PARTIAL.
+- Every other range counts outward: each frame that it touches.
+- Where ranges overlap, the more restrictive type wins, so no frame is usable
+  that any other entry claims.
+- A frame is present where any entry says that there is RAM, whatever wins.
+- Frame 0 is reserved, since 0 ends the lists of frames.
+- Frames from 16 TiB up, which an entry's 32-bit links cannot name, do not exist.
+"""
+
+import uctypes
+from micropython import const
+
+from . import limine
+from .address import PAGE_SHIFT, PAGE_SIZE, PFN_LIMIT, PHYS_LIMIT
+from .errors import GarbledMemoryMapError, NoMemoryMapError
+
+# Types of a region that the protocol does not have: RAM that a range counted inward
+# covers in part, and the frame manager's own array.
+PARTIAL = const(9)
+FRAME_ARRAY = const(10)
+
+# From the least restrictive to the most; an unknown type counts as reserved.
+_PRECEDENCE = (
+    limine.USABLE,
+    limine.BOOTLOADER_RECLAIMABLE,
+    limine.ACPI_RECLAIMABLE,
+    PARTIAL,
+    limine.EXECUTABLE_AND_MODULES,
+    limine.ACPI_NVS,
+    limine.FRAMEBUFFER,
+    limine.RESERVED_MAPPED,
+    limine.RESERVED,
+    limine.BAD_MEMORY,
+)
+_RANK = {kind: rank for rank, kind in enumerate(_PRECEDENCE)}
+_INWARD = (limine.USABLE, limine.BOOTLOADER_RECLAIMABLE, limine.ACPI_RECLAIMABLE)
+RAM = (
+    limine.USABLE,
+    limine.BOOTLOADER_RECLAIMABLE,
+    limine.ACPI_RECLAIMABLE,
+    PARTIAL,
+    limine.EXECUTABLE_AND_MODULES,
+    limine.ACPI_NVS,
+    limine.BAD_MEMORY,
+)
+
+# Neither a response nor a list of pointers lies in the null page, and both are aligned.
+_ADDRESS_MIN = const(4096)
+_POINTER_SIZE = const(8)
+
+
+class Region:
+    """Frames `start`..`end` (exclusive) of one memory map `type`; `present` tells RAM from a device."""
+
+    def __init__(self, start, end, kind, present):
+        self.start = start
+        self.end = end
+        self.type = kind
+        self.present = present
+
+    def __repr__(self):
+        return "Region(0x{:x}, 0x{:x}, {}, {})".format(
+            self.start,
+            self.end,
+            type_name(self.type),
+            "present" if self.present else "absent",
+        )
+
+    @property
+    def usable(self):
+        """Whether the frames may be handed out."""
+        return self.type == limine.USABLE
+
+
+def type_name(kind):
+    """Return the name of a region's type."""
+    if kind == PARTIAL:
+        return "partly usable"
+    if kind == FRAME_ARRAY:
+        return "frame array"
+    return limine.type_name(kind)
+
+
+def _pointer(what, value):
+    if value < _ADDRESS_MIN or value % _POINTER_SIZE:
+        raise GarbledMemoryMapError(what, hex(value))
+    return value
+
+
+def read(response_virt):
+    """Return the entries of the memory map response at `response_virt` as (base, length, type) in bytes.
+
+    Raises NoMemoryMapError for no response or no entries, and
+    GarbledMemoryMapError for more than 1,024 entries or a pointer that is null
+    or unaligned.  Source: Limine boot protocol, "Memory Map Feature".
+    """
+    if not response_virt:
+        raise NoMemoryMapError("the loader sent no memory map")
+    response = uctypes.struct(
+        _pointer("response at", response_virt), limine.MEMMAP_RESPONSE
+    )
+    count = response.entry_count
+    if not count:
+        raise NoMemoryMapError("the memory map has no entries")
+    if count > limine.ENTRIES_MAX:
+        raise GarbledMemoryMapError("entry count", count)
+    entries_virt = _pointer("entries at", response.entries)
+    entries = []
+    for i in range(count):
+        pointer = uctypes.struct(entries_virt + i * _POINTER_SIZE, limine.MEMMAP_POINTER)
+        _pointer("entry at", pointer.value)
+        entry = pointer.entry[0]
+        entries.append((entry.base, entry.length, entry.type))
+    return entries
+
+
+def _spans(entries):
+    """Yield (start, end, type) in frames for each entry, its edges rounded as its type asks."""
+    for base, length, kind in entries:
+        end = min(base + length, PHYS_LIMIT)
+        if not length or base >= end:
+            continue
+        if kind > limine.RESERVED_MAPPED:
+            kind = limine.RESERVED
+        outer_start = min(base >> PAGE_SHIFT, PFN_LIMIT)
+        outer_end = min((end + PAGE_SIZE - 1) >> PAGE_SHIFT, PFN_LIMIT)
+        if kind not in _INWARD:
+            yield outer_start, outer_end, kind
+            continue
+        start = min((base + PAGE_SIZE - 1) >> PAGE_SHIFT, PFN_LIMIT)
+        end = min(end >> PAGE_SHIFT, PFN_LIMIT)
+        if start >= end:
+            yield outer_start, outer_end, PARTIAL
+            continue
+        if not start:
+            yield 0, 1, limine.RESERVED
+        yield start, end, kind
+        yield outer_start, start, PARTIAL
+        yield end, outer_end, PARTIAL
+
+
+def regions(entries):
+    """Return the `Region`s that `entries`, (base, length, type) in bytes, make of the frames.
+
+    Sorted by `start`, disjoint, neighbours of one type joined; frames that no
+    entry covers lie in no region.  Cost: n log n for n entries.
+    """
+    edges = []
+    for start, end, kind in _spans(entries):
+        if start < end:
+            edges.append((start, 1, kind))
+            edges.append((end, -1, kind))
+    edges.sort()
+    found = []
+    covers = [0] * len(_PRECEDENCE)
+    previous = 0
+    for pfn, step, kind in edges:
+        if pfn > previous:
+            _append(found, previous, pfn, covers)
+            previous = pfn
+        covers[_RANK[kind]] += step
+    return found
+
+
+def _append(found, start, end, covers):
+    """Add the frames `start`..`end`, covered by `covers[rank]` entries of each rank, to `found`."""
+    ranks = [rank for rank, count in enumerate(covers) if count]
+    if not ranks:
+        return
+    kind = _PRECEDENCE[ranks[-1]]
+    present = any(_PRECEDENCE[rank] in RAM for rank in ranks)
+    if found:
+        last = found[-1]
+        if last.end == start and last.type == kind and last.present == present:
+            last.end = end
+            return
+    found.append(Region(start, end, kind, present))
