@@ -1,0 +1,56 @@
+"""The machine as the frame manager needs to see it: a memory map, the HHDM, and a place for the array.
+
+Whatever has these three stands for a machine: `memmap_virt`, the address of
+the Limine memory map response or None, `hhdm`, the offset of the HHDM or
+None, and `space(take_table)`, which returns an address space, or None for an
+array that lies in the HHDM without holes.  An address space can
+`reserve(pages)`, which returns the address of that many unmapped pages, and
+`map` and `map_shared` as `PageTables` do, taking frames for tables by `take_table()`.
+"""
+
+import uctypes
+from micropython import const
+
+from . import limine
+from .errors import NoRoomError
+from .paging import PageTables
+
+# The array's range by preference, where Linux has its own (Documentation/arch/x86/x86_64/mm.rst);
+# each top level entry spans 512 GiB and the array of 16 TiB of frames takes 128 GiB.
+_SLOT_PREFERRED = const(468)
+_SLOT_FIRST = const(257)
+_SLOT_END = const(511)
+_SLOT_SHIFT = const(39)
+_HIGHER_HALF_SIGN = const(0xFFFF_0000_0000_0000)
+_CR3_ADDRESS = const(0x000F_FFFF_FFFF_F000)
+
+
+class KernelSpace(PageTables):
+    """The address space in force on this processor, with a free top level entry for the array."""
+
+    def reserve(self, pages):
+        """Return the address of an unused range in the higher half, 512 GiB wide."""
+        for slot in (_SLOT_PREFERRED,) + tuple(range(_SLOT_FIRST, _SLOT_END)):
+            virt = _HIGHER_HALF_SIGN | slot << _SLOT_SHIFT
+            if self.unused(virt):
+                return virt
+        raise NoRoomError(pages, 0)
+
+
+class LimineMachine:
+    """The machine that the kernel runs on, as Limine (or the stand-in for it) describes it."""
+
+    def __init__(self):
+        import limine as responses
+
+        self.memmap_virt = responses.response("memmap")
+        hhdm = responses.response("hhdm")
+        self.hhdm = (
+            None if hhdm is None else uctypes.struct(hhdm, limine.HHDM_RESPONSE).offset
+        )
+
+    def space(self, take_table):
+        """Return the address space in force."""
+        import cpu
+
+        return KernelSpace(cpu.cr3() & _CR3_ADDRESS, self.hhdm, take_table)
