@@ -1,0 +1,288 @@
+"""Viper loops over many frames: compound tails, arrays of frames, runs, junk.
+
+As in buddy.py, `zone` and `base` are signed virtual addresses, callers hold
+what locks are needed, and nothing touches the Python heap.
+"""
+
+import micropython
+from micropython import const
+
+from .buddy import give, holder, seed, take
+from .lock import PLAIN, cmpxchg32, xchg32
+
+# zone.py
+_FREE = const(1)
+_ORDER_MAX = const(18)
+
+# frame.py
+_KIND_FREE = const(1)
+_KIND_USED = const(2)
+_KIND_PART = const(3)
+_KIND_CACHED = const(4)
+_KIND_COMPOUND_TAIL = const(5)
+# A `state` that lasts for one call of free_many: used, and already seen in this array.
+_LEAVING = const(0x1F)
+
+# flags.py
+_SMALL = const(1 << 4)
+_COMPOUND = const(1 << 5)
+
+# Words of a frame.
+_FRAME_WORDS = const(1024)
+
+# Junk of a freed frame, and the tag that says a free frame is filled with it.
+JUNK = const(0x5AFEF1EE)
+_JUNKED = const(0x6A756E6B)
+
+
+@micropython.viper
+def mark_tails(base: int, pfn: int, count: int):
+    """Make the frames after `pfn` the tails of its compound block of `count` frames."""
+    tail = pfn + 1
+    end = pfn + count
+    while tail < end:
+        e = ptr32(base + (tail << 5))
+        e[0] = _COMPOUND | (_KIND_COMPOUND_TAIL << 29)
+        e[1] = pfn
+        tail += 1
+
+
+@micropython.viper
+def clear_tails(base: int, pfn: int, count: int):
+    """Undo `mark_tails`."""
+    tail = pfn + 1
+    end = pfn + count
+    while tail < end:
+        ptr32(base + (tail << 5))[0] = 0
+        tail += 1
+
+
+@micropython.viper
+def take_many(zone: int, base: int, frames: ptr32, done: int, count: int, tag: int) -> int:
+    """Fill `frames` from index `done` up to `count` with allocated frames; return how many it holds then.
+
+    Takes the largest blocks that the rest fills and turns them into single frames.
+    """
+    order = int(_ORDER_MAX)
+    while done < count and order >= 0:
+        size = 1 << order
+        if size > count - done:
+            order -= 1
+            continue
+        pfn = int(take(zone, base, order))
+        if pfn == 0:
+            order -= 1
+            continue
+        stop = pfn + size
+        while pfn < stop:
+            e = ptr32(base + (pfn << 5))
+            e[0] = _SMALL | (_KIND_USED << 29)
+            e[1] = 0
+            e[2] = 0
+            e[3] = 1 << 16
+            e[4] = 0
+            e[5] = 0
+            e[7] = tag
+            frames[done] = pfn
+            done += 1
+            pfn += 1
+    return done
+
+
+@micropython.viper
+def leave_many(base: int, frames: ptr32, count: int, low: int, high: int, owner: int) -> int:
+    """Mark each of `count` allocated single frames as leaving; return -1, or the index of one that is none.
+
+    A frame must be in `low`..`high`, unlocked, of order 0, no run's, and referenced
+    once.  Where one is not, every mark is taken back.
+    """
+    plain = int(PLAIN)
+    i = 0
+    while i < count:
+        pfn = int(frames[i])
+        good = 0
+        if pfn >= low and pfn <= high:
+            e = ptr32(base + (pfn << 5))
+            lock = base + (pfn << 5) + 24
+            held = int(e[6]) if plain else int(cmpxchg32(lock, 0, owner))
+            if held == 0:
+                if (int(e[0]) >> 16) == (_KIND_USED << 13) and int(e[1]) == 0 and (int(e[3]) >> 16) == 1:
+                    good = 1
+                    ptr8(base + (pfn << 5))[3] = _LEAVING
+                if plain == 0:
+                    xchg32(lock, 0)
+        if good == 0:
+            j = 0
+            while j < i:
+                ptr8(base + (int(frames[j]) << 5))[3] = _KIND_USED << 5
+                j += 1
+            return i
+        i += 1
+    return 0 - 1
+
+
+@micropython.viper
+def give_many(zone: int, base: int, frames: ptr32, count: int, low: int, high: int) -> int:
+    """Give those of `count` leaving frames that lie in `low`..`high` (exclusive) back to their zone.
+
+    Frames that follow one another in the array go back as blocks.  Returns how many there were.
+    """
+    given = 0
+    i = 0
+    while i < count:
+        start = int(frames[i])
+        i += 1
+        if start < low or start >= high:
+            continue
+        end = start + 1
+        ptr32(base + (start << 5))[0] = 0
+        while i < count and int(frames[i]) == end and end < high:
+            ptr32(base + (end << 5))[0] = 0
+            end += 1
+            i += 1
+        given += end - start
+        seed(zone, base, start, end)
+    return given
+
+
+@micropython.viper
+def fill_magazine(zone: int, base: int, magazine: int, limit: int):
+    """Move single frames from the free lists into the magazine until it holds `limit`."""
+    m = ptr32(magazine)
+    count = int(m[0])
+    while count < limit:
+        pfn = int(take(zone, base, 0))
+        if pfn == 0:
+            break
+        e = ptr32(base + (pfn << 5))
+        e[0] = _KIND_CACHED << 29
+        count += 1
+        m[count] = pfn
+    m[0] = count
+
+
+@micropython.viper
+def drain_magazine(zone: int, base: int, magazine: int, limit: int):
+    """Give frames of the magazine back to the free lists until it holds `limit`."""
+    m = ptr32(magazine)
+    count = int(m[0])
+    while count > limit:
+        pfn = int(m[count])
+        count -= 1
+        give(zone, base, pfn, 0)
+    m[0] = count
+
+
+@micropython.viper
+def find_block(zone: int, base: int, order: int, count: int, below: int) -> int:
+    """Return the lowest-order free block of at least `order` whose first `count` frames end at `below` or lower.
+
+    0 for none.  Cost: a step for each block on the lists looked at.
+    """
+    z = ptr32(zone)
+    while order <= _ORDER_MAX:
+        pfn = int(z[8 + (order << 1)])
+        while pfn:
+            if pfn + count <= below:
+                return pfn
+            pfn = int(ptr32(base + (pfn << 5))[1])
+        order += 1
+    return 0
+
+
+@micropython.viper
+def find_run(base: int, start: int, end: int, count: int, align: int) -> int:
+    """Return the first of `count` free frames in a row in `start`..`end`, at a multiple of `align`; 0 for none.
+
+    `start`..`end` is a region of RAM that blocks tile.  Cost: a step for each block.
+    """
+    at = start
+    begin = 0
+    while at < end:
+        state = int(ptr32(base + (at << 5))[0]) >> 24
+        size = 1 << (state & 31)
+        if (state >> 5) == _KIND_FREE:
+            if begin == 0:
+                begin = (at + align - 1) & (0 - align)
+            if at + size >= begin + count:
+                return begin
+        else:
+            begin = 0
+        at += size
+    return 0
+
+
+@micropython.viper
+def junk(hhdm: int, base: int, pfn: int, count: int):
+    """Fill `count` frames with junk and remember in each entry that it was done."""
+    while count:
+        words = ptr32(hhdm + (pfn << 12))
+        i = 0
+        while i < _FRAME_WORDS:
+            words[i] = JUNK
+            words[i + 1] = JUNK
+            words[i + 2] = JUNK
+            words[i + 3] = JUNK
+            i += 4
+        ptr32(base + (pfn << 5))[7] = _JUNKED
+        pfn += 1
+        count -= 1
+
+
+@micropython.viper
+def spoiled(hhdm: int, base: int, pfn: int, count: int) -> int:
+    """Return the physical address of the first word of `count` frames that is no longer junk, or 0.
+
+    Looks at frames that `junk` filled, and forgets that they were.
+    """
+    found = 0
+    while count:
+        e = ptr32(base + (pfn << 5))
+        if int(e[7]) == _JUNKED:
+            e[7] = 0
+            words = ptr32(hhdm + (pfn << 12))
+            i = 0
+            while i < _FRAME_WORDS:
+                if int(words[i]) != JUNK:
+                    if found == 0:
+                        found = (pfn << 12) + (i << 2)
+                    i = _FRAME_WORDS
+                i += 1
+        pfn += 1
+        count -= 1
+    return found
+
+
+@micropython.viper
+def order_for(count: int) -> int:
+    """Return the order of the smallest block that holds `count` frames."""
+    order = 0
+    while (1 << order) < count:
+        order += 1
+    return order
+
+
+@micropython.viper
+def first_taken(base: int, start: int, end: int) -> int:
+    """Return the first frame of `start`..`end` that is not free, 0 when all are.  Cost: a step per block."""
+    while start < end:
+        head = int(holder(base, start))
+        if head == 0:
+            return start
+        state = int(ptr32(base + (head << 5))[0]) >> 24
+        if (state >> 5) != _KIND_FREE:
+            return start
+        start = head + (1 << (state & 31))
+    return 0
+
+
+@micropython.viper
+def mark_part(base: int, pfn: int, order: int, head: int):
+    """Write the head of a further block of the run that begins at `head`."""
+    e = ptr32(base + (pfn << 5))
+    e[0] = (_KIND_PART << 5 | order) << 24 | order << 16
+    e[1] = 0
+    e[2] = head
+    e[3] = 0
+    e[4] = 0
+    e[5] = 0

@@ -1,0 +1,265 @@
+"""Many frames in one call: runs of any length, frames at a given place, arrays of single frames.
+
+A run is a row of frames allocated as one and freed by its first.  It is made
+of blocks: the first is headed by the run's head, whose `next` counts the frames,
+and the head of each further one names the run's head in `prev`.
+"""
+
+from array import array
+
+import micropython
+from micropython import const
+
+from . import bulk, buddy, ownership
+from .address import PFN_LIMIT
+from .allocator import FrameAllocator
+from .errors import ArgumentError, FrameNotPresentError, FrameStateError, OutOfFramesError
+from .frame import (
+    ABSENT,
+    KIND_SHIFT,
+    ORDER_SHIFT,
+    SMALL_WORD,
+    STATE_SHIFT,
+    USED,
+    USED_WORD,
+    PageFrame,
+)
+from .lock import acquire, context, release, xchg32
+from .zone import Zone, zone_of
+
+# Bytes of an array's element of the type "I".
+_INT_SIZE = const(4)
+
+
+class FrameRuns(FrameAllocator):
+    """The part of `PageFrameManager` that allocates more than a block at a time."""
+
+    @micropython.native
+    def alloc_pages(self, count, align=1, zone=None, below=None, zero=False, tag=0):
+        """Allocate `count` frames in a row, the first at a multiple of `align`, and return its number.
+
+        `align` is a power of two of frames, `zone` the highest zone that will do,
+        and every frame lies before the frame `below`.  Free the run by its first frame.
+        Raises ArgumentError, OutOfFramesError, FrameCorruptError (debug).
+        Cost: a step per free block of a fitting order, and where none fits, a step per block.
+        """
+        top = self._zone(count, zone, tag)
+        if not 1 <= count <= self._managed:
+            raise ArgumentError("count", count, "1 frame to as many as there are")
+        if not 1 <= align <= PFN_LIMIT or align & (align - 1):
+            raise ArgumentError("align", align, "a power of two")
+        if below is None:
+            below = self._last + 1
+        elif below < 0:
+            raise ArgumentError("below", below, "a frame number")
+        pfn = self._take_run(top, count, align, below)
+        if not pfn:
+            self.drain()
+            pfn = self._take_run(top, count, align, below)
+        if not pfn:
+            raise OutOfFramesError(top, bulk.order_for(count), count, self.free_frames())
+        self._hand_out_run(pfn, count, zero, tag)
+        return pfn
+
+    @micropython.native
+    def alloc_at(self, pfn, count=1, zero=False, tag=0):
+        """Allocate exactly the `count` frames from `pfn` on, and return `pfn`.
+
+        Raises FrameStateError with the first frame that is not free,
+        FrameNotPresentError, FrameRangeError, ArgumentError.  Cost: a step per
+        free block touched, and per order of it.
+        """
+        self._zone(count, None, tag)
+        if count < 1:
+            raise ArgumentError("count", count, "1 frame or more")
+        self._entry(pfn)
+        self._entry(pfn + count - 1)
+        self.drain()
+        first = zone_of(pfn)
+        last = zone_of(pfn + count - 1)
+        irq = self._lock(first, last)
+        taken = bulk.first_taken(self._base, pfn, pfn + count)
+        if not taken:
+            self._claim(pfn, count)
+        self._unlock(first, last, irq)
+        if taken:
+            self._not_free(taken)
+        self._hand_out_run(pfn, count, zero, tag)
+        return pfn
+
+    def alloc_many(self, frames, zone=None, tag=0):
+        """Allocate single frames: `frames` of them, or as many as fill the `array('I')` given; return the array.
+
+        Each is freed on its own or by `free_many`.  Raises OutOfFramesError, with
+        all that it had taken given back, and ArgumentError.  Cost: a few
+        instructions a frame.
+        """
+        if isinstance(frames, int):
+            self._zone(frames, zone, tag)
+            if not 1 <= frames <= self._managed:
+                raise ArgumentError("frames", frames, "1 frame to as many as there are")
+            frames = array("I", bytes(frames * _INT_SIZE))
+        self._fill_array(frames, zone, tag)
+        return frames
+
+    @micropython.native
+    def free_many(self, frames):
+        """Free every frame of an `array('I')` of frames allocated one by one or by `alloc_many`.
+
+        Raises FrameStateError for one that is no such frame or stands twice,
+        RefcountError, LockHeldError, FrameRangeError; then none of them is freed.
+        Cost: a few instructions a frame, fewest where frames follow one another.
+        """
+        count = len(frames)
+        if not count:
+            return
+        if self._top < 0:
+            self._out_of_bounds(0)
+        bad = bulk.leave_many(self._base, frames, count, self._first, self._last, context())
+        if bad >= 0:
+            self._refuse_many(frames[bad])
+        if self.debug:
+            at = 0
+            while at < count:
+                bulk.junk(self._hhdm, self._base, frames[at], 1)
+                at += 1
+        zone = 0
+        given = 0
+        while given < count:
+            address = self._zones[zone]
+            irq = acquire(address, Zone.NAMES[zone])
+            given += bulk.give_many(
+                address, self._base, frames, count, Zone.BOUNDS[zone], Zone.BOUNDS[zone + 1]
+            )
+            release(address, irq)
+            zone += 1
+
+    def _refuse_many(self, pfn):
+        """Raise the error for a frame of free_many that is no single allocated frame."""
+        entry = PageFrame.at(self._entry(pfn))
+        if entry.lock:
+            self._refuse("free", pfn, -entry.lock)
+        if entry.state >> KIND_SHIFT != USED:
+            self._refuse("free", pfn, ownership.NOT_USED)
+        if entry.rc > 1:
+            self._refuse("free", pfn, ownership.SHARED)
+        what = "head of several frames" if entry.order or entry.next else "twice in the array"
+        raise FrameStateError("free", pfn, what)
+
+    @micropython.native
+    def _fill_array(self, frames, zone, tag):
+        count = len(frames)
+        top = self._zone(0, zone, tag)
+        done = self._take_many(frames, 0, top, tag)
+        if done < count:
+            self.drain()
+            done = self._take_many(frames, done, top, tag)
+        if done < count:
+            self._undo_many(frames, done)
+            raise OutOfFramesError(top, 0, count, self.free_frames())
+        if self.debug:
+            self._verify_many(frames, tag)
+
+    @micropython.native
+    def _take_many(self, frames, done, top, tag):
+        """Fill `frames` from index `done` on as far as the zones allow and return how many it holds."""
+        zone = top
+        while zone >= 0 and done < len(frames):
+            address = self._zones[zone]
+            irq = acquire(address, Zone.NAMES[zone])
+            limit = len(frames)
+            if zone < top:
+                spare = buddy.spare(address)
+                limit = min(limit, done + (spare if spare > 0 else 0))
+            done = bulk.take_many(address, self._base, frames, done, limit, tag)
+            release(address, irq)
+            zone -= 1
+        return done
+
+    @micropython.native
+    def _undo_many(self, frames, done):
+        at = 0
+        while at < done:
+            self.free(frames[at])
+            at += 1
+        self.drain()
+
+    def _verify_many(self, frames, tag):
+        for pfn in frames:
+            self._hand_out(pfn, SMALL_WORD, 0, 1, False, tag)
+
+    @micropython.native
+    def _lock(self, first, last):
+        """Lock the zones `first`..`last`, from the lowest up, and return the interrupt state before."""
+        before = acquire(self._zones[first], Zone.NAMES[first])
+        zone = first + 1
+        while zone <= last:
+            acquire(self._zones[zone], Zone.NAMES[zone])
+            zone += 1
+        return before
+
+    @micropython.native
+    def _unlock(self, first, last, before):
+        """Undo `_lock`; interrupts come back with the last of them."""
+        while last > first:
+            xchg32(self._zones[last], 0)
+            last -= 1
+        release(self._zones[first], before)
+
+    def _not_free(self, pfn):
+        if buddy.kind(self._entry(pfn)) == ABSENT:
+            raise FrameNotPresentError(pfn)
+        raise FrameStateError("allocate", pfn, self.describe(pfn))
+
+    @micropython.native
+    def _take_run(self, top, count, align, below):
+        """Take `count` frames in a row off the lists of one zone and return the first; 0 for none."""
+        order = bulk.order_for(count if count > align else align)
+        zone = top
+        while zone >= 0:
+            address = self._zones[zone]
+            irq = acquire(address, Zone.NAMES[zone])
+            pfn = 0
+            if zone == top or buddy.spare(address) >= count:
+                pfn = bulk.find_block(address, self._base, order, count, below)
+                if not pfn:
+                    pfn = self._find_across(zone, count, align, below)
+                if pfn:
+                    self._claim(pfn, count)
+            release(address, irq)
+            if pfn:
+                return pfn
+            zone -= 1
+        return 0
+
+    @micropython.native
+    def _find_across(self, zone, count, align, below):
+        """Return the first of `count` free frames in a row that several blocks make up; 0 for none."""
+        for region in self.regions:
+            if region.usable:
+                start = max(region.start, Zone.BOUNDS[zone])
+                end = min(region.end, Zone.BOUNDS[zone + 1], below)
+                if end - start >= count:
+                    pfn = bulk.find_run(self._base, start, end, count, align)
+                    if pfn:
+                        return pfn
+        return 0
+
+    @micropython.native
+    def _claim(self, pfn, count):
+        """Take exactly these frames, all of them free, off the lists, as a run."""
+        at = pfn
+        end = pfn + count
+        while at < end:
+            order = buddy.piece(at, end)
+            buddy.claim(self._zones[zone_of(at)], self._base, at, order)
+            bulk.mark_part(self._base, at, order, pfn)
+            at += 1 << order
+
+    @micropython.native
+    def _hand_out_run(self, pfn, count, zero, tag):
+        order = buddy.piece(pfn, pfn + count)
+        word = USED_WORD | order << ORDER_SHIFT | order << STATE_SHIFT
+        if count == 1:
+            word |= SMALL_WORD
+        self._hand_out(pfn, word, 0 if count == 1 << order else count, count, zero, tag)
