@@ -1,0 +1,42 @@
+"""pfm, a physical page frame manager.
+
+    from pfm import PFM, PageFlags
+
+    PFM.init()
+    pfn = PFM.alloc()
+    PFM.set_flags(pfn, PageFlags.DIRTY)
+    PFM.free(pfn)
+
+`PFM` manages the machine that the kernel runs on.  docs/ has the vocabulary,
+the life of a frame, and the whole interface.
+"""
+
+from .address import PFN, Phys, to
+from .errors import (
+    AlreadyInitialisedError,
+    ArgumentError,
+    FlagsRangeError,
+    FrameCorruptError,
+    FrameNotPresentError,
+    FrameRangeError,
+    FrameStateError,
+    GarbledMemoryMapError,
+    LockHeldError,
+    LockTimeoutError,
+    MappingError,
+    NoMemoryMapError,
+    NoRoomError,
+    NotInitialisedError,
+    OutOfFramesError,
+    PFMError,
+    RefcountError,
+    ReleasedError,
+)
+from .flags import PageFlags, decode_flags
+from .frame import PageFrame
+from .manager import PageFrameManager
+from .zone import Zone
+
+__version__ = "0.1.0"
+
+PFM = PageFrameManager()

@@ -1,0 +1,60 @@
+"""A guard: one frame's entry, locked for as long as the guard lives."""
+
+import uctypes
+
+from .errors import ReleasedError
+from .frame import LOCK_OFFSET, PageFrame
+from .lock import acquire, release
+
+
+def _field(name):
+    def load(self):
+        return getattr(self._frame(), name)
+
+    def store(self, value):
+        setattr(self._frame(), name, value)
+
+    return property(load, store)
+
+
+class FrameGuard:
+    """Holds a frame's lock from its making to `release()` or the end of its `with` block.
+
+    The fields are attributes; the `with` statement yields the entry itself, a
+    `uctypes.struct`, whose fields are reached faster.  A value is cut to its
+    field's width, as `uctypes` does.  While the guard holds the lock, interrupts
+    are off, and every other call that takes this frame's lock raises LockHeldError.
+    """
+
+    def __init__(self, pfn, entry_virt):
+        self.pfn = pfn
+        self._virt = entry_virt
+        self._irq = acquire(entry_virt + LOCK_OFFSET, pfn)
+        self._entry = uctypes.struct(entry_virt, PageFrame.LAYOUT)
+
+    flags = _field("flags")
+    order = _field("order")
+    next = _field("next")
+    prev = _field("prev")
+    size_class = _field("size_class")
+    rc = _field("rc")
+    freelist_va = _field("freelist_va")
+    tag = _field("tag")
+
+    def _frame(self):
+        if self._entry is None:
+            raise ReleasedError(self.pfn)
+        return self._entry
+
+    def release(self):
+        """Give the lock back.  Raises ReleasedError when that has been done."""
+        self._frame()
+        self._entry = None
+        release(self._virt + LOCK_OFFSET, self._irq)
+
+    def __enter__(self):
+        return self._frame()
+
+    def __exit__(self, kind, value, traceback):
+        if self._entry is not None:
+            self.release()

@@ -1,0 +1,6 @@
+metadata(
+    version="0.1.0",
+    description="A physical page frame manager.",
+    license="MIT OR Apache-2.0",
+)
+package("pfm", base_path="..", opt=0)

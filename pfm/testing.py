@@ -1,0 +1,206 @@
+"""A fake machine: real Limine structures and real memory, laid out from a list of entries.
+
+    machine = FakeMachine([(0x100000, 64 << 20, USABLE)])
+    pfm = machine.boot()
+
+Physical memory is a sparse file of the host, reached through `ffi`, so a
+machine of a terabyte costs what is written to it.  Where there is no `ffi`,
+it is a buffer, for machines of a few MiB.
+"""
+
+import array
+
+import uctypes
+from micropython import const
+
+from . import limine
+from .address import PAGE_SHIFT, PAGE_SIZE, PFN_LIMIT
+from .manager import PageFrameManager
+from .memmap import RAM
+from .paging import WRITE
+
+try:
+    import ffi
+except ImportError:
+    ffi = None
+
+# <sys/mman.h> of Linux on x86-64.
+_PROT_READ = const(1)
+_PROT_WRITE = const(2)
+_MAP_SHARED = const(0x01)
+_MAP_PRIVATE = const(0x02)
+_MAP_FIXED = const(0x10)
+_MAP_ANONYMOUS = const(0x20)
+_MAP_NORESERVE = const(0x4000)
+_MAP_FIXED_NOREPLACE = const(0x100000)
+
+# One mapping of this many pages stands for as many shared ones.
+_SHARED_PAGES = const(512)
+
+_BUFFER_MAX = const(64 << 20)
+
+
+class OutOfAddressesError(MemoryError):
+    """The host has no room for `size` bytes at the wanted address."""
+
+
+if ffi:
+    _libc = ffi.open(None)
+    _mmap = _libc.func("P", "mmap", "PLiiil")
+    _munmap = _libc.func("i", "munmap", "PL")
+    _memfd_create = _libc.func("i", "memfd_create", "sI")
+    _ftruncate = _libc.func("i", "ftruncate", "il")
+    _close = _libc.func("i", "close", "i")
+
+
+def _map(virt, size, protection, flags, file=-1, offset=0):
+    found = _mmap(virt, size, protection, flags, file, offset)
+    if found % PAGE_SIZE or (virt and found != virt):
+        raise OutOfAddressesError("cannot map {} bytes at 0x{:x}".format(size, virt))
+    return found
+
+
+def _file(size):
+    file = _memfd_create("pfm", 0)
+    if file < 0 or _ftruncate(file, size):
+        raise OutOfAddressesError("no file of {} bytes".format(size))
+    return file
+
+
+class FileMemory:
+    """Physical memory of `size` bytes in a sparse file, mapped whole at `virt` (anywhere if 0)."""
+
+    def __init__(self, size, virt):
+        self.size = size
+        self.file = _file(size)
+        self._mapped = []
+        place = _MAP_FIXED_NOREPLACE if virt else 0
+        flags = _MAP_SHARED | _MAP_NORESERVE | place
+        self.virt = _map(virt, size, _PROT_READ | _PROT_WRITE, flags, self.file)
+
+    def close(self):
+        """Give the memory and everything mapped from it back to the host."""
+        _munmap(self.virt, self.size)
+        _close(self.file)
+        for virt, size in self._mapped:
+            _munmap(virt, size)
+
+    def space(self, take_table):
+        """Return the address space for the array; the host has its own page tables."""
+        return self
+
+    def reserve(self, pages):
+        """Return the address of `pages` pages that nothing may touch until they are mapped."""
+        size = pages * PAGE_SIZE
+        flags = _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE
+        virt = _map(0, size, 0, flags)
+        self._mapped.append((virt, size))
+        return virt
+
+    def map(self, virt, phys, count, flags=0):
+        """Map as `PageTables.map`."""
+        protection = _PROT_READ | (_PROT_WRITE if flags & WRITE else 0)
+        _map(virt, count * PAGE_SIZE, protection, _MAP_SHARED | _MAP_FIXED, self.file, phys)
+
+    def map_shared(self, virt, phys, count, flags=0):
+        """Map as `PageTables.map_shared`, but with the frame's contents of now."""
+        page = uctypes.bytearray_at(self.virt + phys, PAGE_SIZE)
+        size = _SHARED_PAGES * PAGE_SIZE
+        file = _file(size)
+        pattern = _map(0, size, _PROT_READ | _PROT_WRITE, _MAP_SHARED, file)
+        for i in range(min(_SHARED_PAGES, count)):
+            uctypes.bytearray_at(pattern + i * PAGE_SIZE, PAGE_SIZE)[:] = page
+        _munmap(pattern, size)
+        while count:
+            pages = min(count, _SHARED_PAGES)
+            _map(virt, pages * PAGE_SIZE, _PROT_READ, _MAP_SHARED | _MAP_FIXED, file, 0)
+            virt += pages * PAGE_SIZE
+            count -= pages
+        _close(file)
+
+
+class BufferMemory:
+    """Physical memory of `size` bytes on the Python heap; the array lies in it without holes."""
+
+    def __init__(self, size, virt):
+        if size > _BUFFER_MAX or virt:
+            raise OutOfAddressesError("{} bytes at 0x{:x} take ffi".format(size, virt))
+        self._buffer = bytearray(size + PAGE_SIZE)
+        self.virt = (uctypes.addressof(self._buffer) + PAGE_SIZE - 1) & -PAGE_SIZE
+
+    def close(self):
+        """Give the memory back."""
+        self._buffer = None
+
+    def space(self, take_table):
+        """Return that there is no address space to map in."""
+        return None
+
+
+class FakeMachine:
+    """A machine with the memory map `entries`, a list of (base, length, type) in bytes.
+
+    Request, response, pointers and entries lie in memory as the Limine boot
+    protocol lays them out.  `hhdm` is the offset at which physical memory is
+    mapped (default: where the host has room); not `sparse`, the array lies in the HHDM.
+    Close it, or use it in a `with` statement.
+    """
+
+    def __init__(self, entries, hhdm=None, sparse=True):
+        self._blocks = []
+        pointers = array.array("Q", [self._entry(*entry) for entry in entries])
+        self._response = self._struct(limine.MEMMAP_RESPONSE)
+        self._response.entry_count = len(entries)
+        self._response.entries = self._keep(pointers)
+        self._request = self._struct(limine.REQUEST)
+        self._request.response = uctypes.addressof(self._response)
+        ends = [b + n for b, n, kind in entries if n and kind in RAM and b + n <= PFN_LIMIT << PAGE_SHIFT]
+        size = (max(ends + [PAGE_SIZE]) + PAGE_SIZE - 1) & -PAGE_SIZE
+        self.memory = (FileMemory if ffi else BufferMemory)(size, hhdm or 0)
+        self._sparse = sparse
+
+    @property
+    def memmap_virt(self):
+        """The address of the memory map response."""
+        return self._request.response or None
+
+    @property
+    def hhdm(self):
+        """The offset of the HHDM."""
+        return self.memory.virt
+
+    def space(self, take_table):
+        """Return the address space for the array, None when the machine is not sparse."""
+        return self.memory.space(take_table) if self._sparse else None
+
+    def boot(self, debug=False):
+        """Return a `PageFrameManager` initialised on this machine."""
+        manager = PageFrameManager()
+        manager.init(self, debug)
+        return manager
+
+    def close(self):
+        """Give the machine's memory back to the host; its managers must not be used any more."""
+        self.memory.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        self.close()
+
+    def _keep(self, block):
+        self._blocks.append(block)
+        return uctypes.addressof(block)
+
+    def _struct(self, layout):
+        # Of 64-bit words, since structures of the protocol are 8-byte aligned.
+        block = array.array("Q", bytes(uctypes.sizeof(layout)))
+        return uctypes.struct(self._keep(block), layout)
+
+    def _entry(self, base, length, kind):
+        entry = self._struct(limine.MEMMAP_ENTRY)
+        entry.base = base
+        entry.length = length
+        entry.type = kind
+        return uctypes.addressof(entry)
