@@ -14,6 +14,9 @@ from .lock import PLAIN, cmpxchg32, xchg32
 _FREE = const(1)
 _ORDER_MAX = const(18)
 
+# A constant is at most 30 bits wide here, so that mpy-cross takes it for any target;
+# what is wider comes of a shift at run time.
+
 # frame.py
 _KIND_FREE = const(1)
 _KIND_USED = const(2)
@@ -31,18 +34,19 @@ _COMPOUND = const(1 << 5)
 _FRAME_WORDS = const(1024)
 
 # Junk of a freed frame, and the tag that says a free frame is filled with it.
-JUNK = const(0x5AFEF1EE)
-_JUNKED = const(0x6A756E6B)
+JUNK = const(0x2AFEF1EE)
+_JUNKED = const(0x2A756E6B)
 
 
 @micropython.viper
 def mark_tails(base: int, pfn: int, count: int):
     """Make the frames after `pfn` the tails of its compound block of `count` frames."""
+    word = _COMPOUND | int(_KIND_COMPOUND_TAIL) << 29
     tail = pfn + 1
     end = pfn + count
     while tail < end:
         e = ptr32(base + (tail << 5))
-        e[0] = _COMPOUND | (_KIND_COMPOUND_TAIL << 29)
+        e[0] = word
         e[1] = pfn
         tail += 1
 
@@ -63,6 +67,7 @@ def take_many(zone: int, base: int, frames: ptr32, done: int, count: int, tag: i
 
     Takes the largest blocks that the rest fills and turns them into single frames.
     """
+    word = _SMALL | int(_KIND_USED) << 29
     order = int(_ORDER_MAX)
     while done < count and order >= 0:
         size = 1 << order
@@ -76,7 +81,7 @@ def take_many(zone: int, base: int, frames: ptr32, done: int, count: int, tag: i
         stop = pfn + size
         while pfn < stop:
             e = ptr32(base + (pfn << 5))
-            e[0] = _SMALL | (_KIND_USED << 29)
+            e[0] = word
             e[1] = 0
             e[2] = 0
             e[3] = 1 << 16
@@ -155,7 +160,7 @@ def fill_magazine(zone: int, base: int, magazine: int, limit: int):
         if pfn == 0:
             break
         e = ptr32(base + (pfn << 5))
-        e[0] = _KIND_CACHED << 29
+        e[0] = int(_KIND_CACHED) << 29
         count += 1
         m[count] = pfn
     m[0] = count

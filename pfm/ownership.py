@@ -88,7 +88,7 @@ def push(magazine: int, base: int, pfn: int, limit: int) -> int:
     count = int(m[0]) + 1
     if count > limit:
         return 0
-    ptr32(base + (pfn << 5))[0] = _KIND_CACHED << 29
+    ptr32(base + (pfn << 5))[0] = int(_KIND_CACHED) << 29
     m[count] = pfn
     m[0] = count
     return 1

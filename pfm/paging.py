@@ -52,7 +52,7 @@ def _store(table: int, index: int, count: int, phys: int, step: int, low: int, h
     i = index << 1
     end = (index + count) << 1
     while i < end:
-        words[i] = (phys & 0xFFFFF000) | low
+        words[i] = (phys >> 12 << 12) | low
         words[i + 1] = (phys >> 32) | high
         phys += step
         i += 2
@@ -62,7 +62,8 @@ def _store(table: int, index: int, count: int, phys: int, step: int, low: int, h
 def _load(table: int, index: int) -> int:
     """Return an entry without its NX bit."""
     words = ptr32(table)
-    return int(words[index * 2]) | ((int(words[index * 2 + 1]) & 0x7FFFFFFF) << 32)
+    high = int(words[index * 2 + 1])
+    return int(words[index * 2]) | (high - (high >> 31 << 31)) << 32
 
 
 @micropython.viper
