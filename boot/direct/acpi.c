@@ -111,9 +111,8 @@ const struct acpi_header *acpi_find(const char *signature) {
 }
 
 void mark_table(struct regions *map, uint64_t base_phys, uint64_t size) {
-    uint64_t type;
-    if (regions_type_at(map, base_phys, &type)
-        && (type == LIMINE_MEMMAP_ACPI_RECLAIMABLE || type == LIMINE_MEMMAP_ACPI_NVS)) {
+    const struct limine_memmap_entry *entry = regions_at(map, base_phys);
+    if (entry && (entry->type == LIMINE_MEMMAP_ACPI_RECLAIMABLE || entry->type == LIMINE_MEMMAP_ACPI_NVS)) {
         return;
     }
     regions_mark(map, ALIGN_DOWN(base_phys, PAGE_SIZE), ALIGN_UP(base_phys + size, PAGE_SIZE),

@@ -69,7 +69,8 @@ struct regions {
 void regions_mark(struct regions *list, uint64_t base, uint64_t end, uint64_t type);
 // Rounds usable ranges inward to whole frames and drops what is left empty.
 void regions_trim_usable(struct regions *list);
-bool regions_type_at(const struct regions *list, uint64_t address, uint64_t *type);
+// The entry that holds the address, or NULL.
+const struct limine_memmap_entry *regions_at(const struct regions *list, uint64_t address);
 bool regions_are_usable(const struct regions *list, uint64_t base, uint64_t size);
 // Finds page-aligned usable room in [low, high), the lowest or the highest there is; false when there is none.
 bool regions_find_lowest(const struct regions *list, uint64_t size, uint64_t low, uint64_t high, uint64_t *base);

@@ -85,9 +85,9 @@ _Noreturn void direct_main(uint32_t magic, const struct multiboot_info *info) {
     responses_write(&boot);
 
     // The stack holds a return address of zero: the kernel has nowhere to return to.
-    uint64_t stack_size = ALIGN_UP(boot.stack_size, PAGE_SIZE);
+    uint64_t stack_virt = hhdm(state_pages(boot.stack_size));
     struct handover how = {
-        .stack_virt = hhdm(state_pages(stack_size)) + stack_size - STACK_SLOT,
+        .stack_virt = stack_virt + ALIGN_UP(boot.stack_size, PAGE_SIZE) - STACK_SLOT,
         .descriptors_virt = descriptors_write(),
         .root_phys = paging_root_phys(),
         .entry_virt = entry_point(),

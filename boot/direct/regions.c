@@ -90,7 +90,7 @@ void regions_trim_usable(struct regions *list) {
     }
 }
 
-static const struct limine_memmap_entry *entry_at(const struct regions *list, uint64_t address) {
+const struct limine_memmap_entry *regions_at(const struct regions *list, uint64_t address) {
     for (size_t i = 0; i < list->count; ++i) {
         if (address - list->entry[i].base < list->entry[i].length) {
             return &list->entry[i];
@@ -99,17 +99,8 @@ static const struct limine_memmap_entry *entry_at(const struct regions *list, ui
     return NULL;
 }
 
-bool regions_type_at(const struct regions *list, uint64_t address, uint64_t *type) {
-    const struct limine_memmap_entry *entry = entry_at(list, address);
-    if (!entry) {
-        return false;
-    }
-    *type = entry->type;
-    return true;
-}
-
 bool regions_are_usable(const struct regions *list, uint64_t base, uint64_t size) {
-    const struct limine_memmap_entry *entry = entry_at(list, base);
+    const struct limine_memmap_entry *entry = regions_at(list, base);
     return entry && entry->type == LIMINE_MEMMAP_USABLE && size <= end_of(entry) - base;
 }
 

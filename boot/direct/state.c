@@ -26,29 +26,27 @@ void state_open(const struct regions *map, const struct placement *where) {
             die("no room for the loader's state, %u KiB", size / KIB);
         }
         top_phys = base + size;
-        while (base > MIB && regions_are_usable(map, base - PAGE_SIZE, PAGE_SIZE)) {
-            base -= PAGE_SIZE;
-        }
+        base = regions_at(map, base)->base;
     }
     floor_phys = base;
     low_phys = top_phys;
 }
 
 void *state_pages(uint64_t size) {
-    size = ALIGN_UP(size, PAGE_SIZE);
-    if (size > low_phys - floor_phys) {
-        die("no room for the loader's state, %u KiB more than the %u KiB below %x", size / KIB,
-            (low_phys - floor_phys) / KIB, low_phys);
+    uint64_t left = low_phys - floor_phys;
+    if (size > left) {
+        die("no room for the loader's state: %u KiB wanted, %u KiB left", size / KIB, left / KIB);
     }
+    size = ALIGN_UP(size, PAGE_SIZE);
     low_phys -= size;
     return memset((void *)low_phys, 0, size);
 }
 
 void *state_object(uint64_t size) {
-    size = ALIGN_UP(size, 16);
     if (size > PAGE_SIZE / 2) {
         return state_pages(size);
     }
+    size = ALIGN_UP(size, 16);
     if (size > PAGE_SIZE - object_used) {
         object_page_phys = (uint64_t)state_pages(PAGE_SIZE);
         object_used = 0;
