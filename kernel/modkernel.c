@@ -59,13 +59,14 @@ static mp_obj_t kernel_segments(void) {
         segment(kernel_text_start, kernel_text_end, "r-x"),
         segment(kernel_rodata_start, kernel_rodata_end, "r--"),
         segment(kernel_data_start, kernel_data_end, "rw-"),
+        segment(kernel_stack_bottom, kernel_stack_top, "rw-"),
         segment(kernel_native_start, kernel_native_end, "rwx"),
     };
     return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(kernel_segments_obj, kernel_segments);
 
-// stack(): (lowest virtual address, size); the page below is the guard page.
+// stack(): (lowest virtual address, size); below it nothing is mapped.
 static mp_obj_t kernel_stack(void) {
     mp_obj_t items[] = {
         mp_obj_new_int_from_ull((uintptr_t)kernel_stack_bottom),

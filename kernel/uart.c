@@ -19,7 +19,7 @@
 #define REG_LSR         (COM1 + 5)
 #define REG_SCRATCH     (COM1 + 7)
 
-#define FCR_ENABLE_AND_CLEAR 0x07
+#define FCR_ENABLE      0x01
 #define LCR_8N1         0x03
 #define LCR_DLAB        0x80
 #define MCR_DTR_RTS     0x03
@@ -31,10 +31,13 @@
 #define BAUD            115200
 #define FIFO_SIZE       16
 
-// A FIFO drains in 1.4 ms; one look at a port takes about a microsecond.
-#define TX_WAIT_TRIES   100000
+// A FIFO drains in 1.4 ms, but a virtual line stands still for as long as its
+// reader does.  One look at a port takes about a microsecond, so this is 10 s.
+#define TX_WAIT_TRIES   10000000
 
 static bool present;
+// Nobody reads: further output is dropped at once until there is room again.
+static bool stuck;
 
 void uart_init(void) {
     // An absent port reads as all ones.
@@ -48,7 +51,8 @@ void uart_init(void) {
     cpu_outb(REG_DATA, BAUD_BASE / BAUD & 0xff);
     cpu_outb(REG_IER, BAUD_BASE / BAUD >> 8);
     cpu_outb(REG_LCR, LCR_8N1);
-    cpu_outb(REG_FCR, FCR_ENABLE_AND_CLEAR);
+    // The FIFOs are not cleared: input may have come while the loader ran.
+    cpu_outb(REG_FCR, FCR_ENABLE);
     cpu_outb(REG_MCR, MCR_DTR_RTS);
 }
 
@@ -60,13 +64,15 @@ int uart_rx_chr(void) {
 }
 
 static bool tx_wait(uint8_t lsr_bit) {
-    for (int i = 0; i < TX_WAIT_TRIES; ++i) {
+    int tries = stuck ? 1 : TX_WAIT_TRIES;
+    for (stuck = true; stuck && tries > 0; --tries) {
         if (cpu_inb(REG_LSR) & lsr_bit) {
-            return true;
+            stuck = false;
+        } else {
+            cpu_pause();
         }
-        cpu_pause();
     }
-    return false;
+    return !stuck;
 }
 
 void uart_tx_strn(const char *buf, size_t len) {

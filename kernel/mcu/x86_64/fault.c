@@ -118,7 +118,7 @@ static void report(const fault_frame_t *f) {
         power_printf("%s of v0x%016lx: %s\n", page_fault_access(f->error_code), cr2, page_fault_cause(f->error_code));
     }
     if (f->vector == VECTOR_DOUBLE_FAULT && within(cr2, kernel_stack_guard, kernel_stack_bottom)) {
-        power_printf("kernel stack overflow: v0x%016lx is in the guard page\n", cr2);
+        power_printf("kernel stack overflow: v0x%016lx is below the stack\n", cr2);
     }
     power_printf("RIP=%016lx CS=%04lx RFLAGS=%08lx RSP=%016lx SS=%04lx\n", f->rip, f->cs, f->rflags, f->rsp, f->ss);
     power_printf("RAX=%016lx RBX=%016lx RCX=%016lx RDX=%016lx\n", f->rax, f->rbx, f->rcx, f->rdx);

@@ -149,6 +149,8 @@ void *memset(void *dest, int value, size_t n) {
         }
         return dest;
     }
+    // The first byte first: of a bad range, that is the address to complain about.
+    *(u64_t *)d = pattern;
     *(u64_t *)(d + n - 8) = pattern;
     if (n < REP_STOSQ_MIN) {
         for (; n > 8; n -= 8, d += 8) {
@@ -156,7 +158,6 @@ void *memset(void *dest, int value, size_t n) {
         }
         return dest;
     }
-    *(u64_t *)d = pattern;
     size_t skip = -(uintptr_t)d & 7;
     d += skip;
     n = (n - skip) / 8;
