@@ -44,6 +44,7 @@ endif
 export LIMINE_DIR MEMORY CMDLINE QEMUFLAGS TIMEOUT SERIAL
 # Nothing below may leave byte code in a verified source.
 export PYTHONDONTWRITEBYTECODE := 1
+export BUILD_VERBOSE ?= 0
 # Builds are repeatable: no date but this one (MicroPython 1.25.0's release)
 # goes into any output, and a version is never taken from this project's git.
 export SOURCE_DATE_EPOCH ?= 1744675200
@@ -51,7 +52,7 @@ export MICROPY_GIT_TAG := v$(MICROPYTHON_VERSION)
 export MICROPY_GIT_HASH := $(shell echo $(call pin,MICROPYTHON_COMMIT) | cut -c1-10)
 
 # A sub-make that builds in parallel even where make was called without -j.
-SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
+SUBMAKE = $(MAKE) -s --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 BOOT = $(PYTHON) boot/run.py --micropython=$(MICROPY_SOURCE) --loader=$(LOADER)
 
 .DELETE_ON_ERROR:

@@ -73,8 +73,7 @@ def run(command, timeout=TRANSFER_TIMEOUT, **options):
             check=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             **options,
         )
     except FileNotFoundError as e:

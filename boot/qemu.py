@@ -1,9 +1,9 @@
 """The machine: QEMU's command line, a process that cannot be left behind, and how it ended.
 
-    boot = Boot(loader=DIRECT, memory="6G", cmdline="selftest")
-    with Machine(boot, timeout=120) as machine:
-        report = machine.read_all()
-        ending = machine.wait()
+boot = Boot(loader=DIRECT, memory="6G", cmdline="selftest")
+with Machine(boot, timeout=120) as machine:
+    report = machine.read_all()
+    ending = machine.wait()
 """
 
 import ctypes
@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import iso
-import limine
 
 ROOT = Path(__file__).resolve().parent.parent
 STAND_IN = ROOT / "build" / "direct" / "direct.elf"
@@ -80,7 +79,9 @@ class FirmwareMissing(Exception):
     """No UEFI firmware for QEMU on this host."""
 
     def __init__(self):
-        super().__init__("UEFI firmware: not found; install Debian's package ovmf or set OVMF_CODE")
+        super().__init__(
+            "UEFI firmware: not found; install Debian's package ovmf or set OVMF_CODE"
+        )
 
 
 class MachineEnded(Exception):

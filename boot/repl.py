@@ -47,7 +47,7 @@ class Repl:
         self._board.exec_raw_no_follow(source)
         if consumer is None:
             return self._board.follow(timeout=None)
-        output = self._board.follow(None, lambda data: consumer(data.replace(b"\\4", b"")))
+        output = self._board.follow(None, lambda data: consumer(data.replace(b"\x04", b"")))
         return b"", output[1]
 
     def exit(self):

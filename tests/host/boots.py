@@ -1,0 +1,67 @@
+"""The ways to boot that this host has: each loader under each firmware."""
+
+import functools
+import os
+from dataclasses import dataclass, replace
+
+import limine
+import pytest
+import qemu
+
+BUILD = qemu.ROOT / "build"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to boot; missing says why it is not there, or is None."""
+
+    name: str
+    boot: qemu.Boot | None = None
+    missing: str | None = None
+
+    @property
+    def marks(self):
+        return [pytest.mark.skip(reason=self.missing)] if self.missing else []
+
+    def with_cmdline(self, cmdline):
+        """The boot with this kernel command line."""
+        image = BUILD / "test" / f"{self.name}-{os.getpid()}.iso"
+        return replace(self.boot, cmdline=cmdline, image=image)
+
+
+def _built(boot):
+    for path in (boot.kernel, qemu.STAND_IN):
+        if not path.exists():
+            return f"{path.relative_to(qemu.ROOT)}: not built, run `make`"
+    return None
+
+
+@functools.cache
+def all_ways():
+    """Every way, the stand-in loader first. QEMUFLAGS and MEMORY apply to all."""
+    common = qemu.Boot(
+        memory=os.environ.get("MEMORY") or qemu.Boot.memory,
+        qemuflags=os.environ.get("QEMUFLAGS", ""),
+    )
+    missing = _built(common)
+    ways = [Way(common.name, common, missing)]
+    try:
+        releases = limine.releases()
+    except limine.NotFound as e:
+        return [*ways, Way("limine-bios", None, str(e)), Way("limine-uefi", None, str(e))]
+    for release in releases:
+        for firmware in ("bios", "uefi"):
+            boot = replace(common, loader=release, firmware=firmware)
+            why = missing
+            if firmware == "uefi" and not why:
+                try:
+                    qemu.firmware_files()
+                except qemu.FirmwareMissing as e:
+                    why = str(e)
+            ways.append(Way(boot.name, boot, why))
+    return ways
+
+
+def parametrize():
+    """The ways as parameters of a fixture."""
+    return [pytest.param(way, id=way.name, marks=way.marks) for way in all_ways()]

@@ -1,0 +1,157 @@
+"""Tests written in MicroPython as pytest's items: on the unix port, and on each way to boot.
+
+An item stands for one test function. A run, of a file on the unix port or of
+all self tests on one boot, happens once, when the first of its items is run.
+"""
+
+import ast
+import functools
+import os
+import subprocess
+from pathlib import Path
+
+import boots
+import ktap_report
+import pytest
+import qemu
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+UNIX_PORT = ROOT / "build" / "unix" / "micropython"
+
+# Seconds for a file on the unix port, and for all self tests of one boot.
+UNIT_TIMEOUT = 600
+BOOT_TIMEOUT = 900
+# Seconds without a byte from a booting or testing machine until it counts as hung.
+SILENCE = 120
+
+
+class Run:
+    """One run: its KTAP report, and whether its exit status agrees with it."""
+
+    def __init__(self, output, status, passing_status):
+        self.output = output
+        self.report = ktap_report.parse(output)
+        self.problems = list(self.report.problems)
+        failed = len(self.report.failed)
+        if (failed == 0) != (status == passing_status):
+            self.problems.append(f"{failed} tests failed, but the run ended with: {status}")
+
+    def results(self, module, test):
+        """Results of the test function of that name in that module."""
+        named = [result for result in self.report.results if result.test == test]
+        return [result for result in named if result.module == module]
+
+
+@functools.cache
+def run_unit(path):
+    """The run of one file of tests on the unix port."""
+    environment = {name: value for name, value in os.environ.items() if name != "MICROPYPATH"}
+    try:
+        result = subprocess.run(
+            [str(UNIX_PORT), "tests/ktap.py", str(path.relative_to(ROOT))],
+            cwd=ROOT,
+            env=environment,
+            timeout=UNIT_TIMEOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        output, status = result.stdout, result.returncode
+    except subprocess.TimeoutExpired as e:
+        output, status = e.stdout or b"", f"the watchdog after {UNIT_TIMEOUT} s"
+    return Run(output.decode(errors="replace"), status, 0)
+
+
+@functools.cache
+def run_boot(way):
+    """The run of the kernel's self tests on one way to boot."""
+    with qemu.Machine(way.with_cmdline("selftest"), BOOT_TIMEOUT, silence=SILENCE) as machine:
+        try:
+            machine.read_all()
+            status = machine.wait(timeout=SILENCE).name
+        except qemu.MachineSilent as e:
+            status = str(e)
+        output = machine.transcript.decode(errors="replace") + machine.complaint()
+    return Run(output, status, qemu.Ending.OK.name)
+
+
+def test_names(path):
+    """Names of the test functions of a MicroPython file, in its order."""
+    body = ast.parse(path.read_text()).body
+    return [n.name for n in body if isinstance(n, ast.FunctionDef) and n.name.startswith("test_")]
+
+
+class KtapFailure(Exception):
+    """A failure that a report tells of; its text is all there is to show."""
+
+
+class KtapItem(pytest.Item):
+    """One test function; get_run() is the run that reports it."""
+
+    def __init__(self, *, get_run, **rest):
+        super().__init__(**rest)
+        self.get_run = get_run
+
+    def runtest(self):
+        run = self.get_run()
+        results = run.results(self.path.stem, self.name)
+        if not results:
+            raise KtapFailure(f"not reported; the run's output:\n{run.output}")
+        for result in results:
+            if not result.passed:
+                raise KtapFailure("\n".join(result.diagnostics) or "failed without a word")
+            if result.skipped is not None:
+                pytest.skip(result.skipped or "no reason given")
+
+    def repr_failure(self, excinfo):
+        if isinstance(excinfo.value, KtapFailure):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self):
+        return self.path, None, self.nodeid.partition("::")[2]
+
+
+class WholeRunItem(KtapItem):
+    """The run as such: all that was planned is reported, and the exit status agrees."""
+
+    def runtest(self):
+        run = self.get_run()
+        if run.problems:
+            raise KtapFailure("\n".join([*run.problems, "the run's output:", run.output]))
+
+
+class UnitFile(pytest.File):
+    """A file of tests/unit, run on the unix port."""
+
+    def collect(self):
+        if not UNIX_PORT.exists():
+            self.add_marker(pytest.mark.skip("build/unix/micropython: not built, run `make`"))
+        get_run = functools.partial(run_unit, self.path)
+        for name in test_names(self.path):
+            yield KtapItem.from_parent(self, name=name, get_run=get_run)
+        yield WholeRunItem.from_parent(self, name="whole-run", get_run=get_run)
+
+
+class TargetFile(pytest.File):
+    """A file of tests/target: frozen into the kernel, its tests are run on every boot."""
+
+    def collect(self):
+        for way in boots.all_ways():
+            yield BootNode.from_parent(self, name=way.name, way=way)
+
+
+class BootNode(pytest.Collector):
+    """The tests of one file on one way to boot; the files share its run."""
+
+    def __init__(self, *, way, **rest):
+        super().__init__(**rest)
+        self.way = way
+        for mark in way.marks:
+            self.add_marker(mark)
+
+    def collect(self):
+        get_run = functools.partial(run_boot, self.way)
+        # Where the loader is missing one skip says it all.
+        for name in ["all"] if self.way.missing else test_names(self.path):
+            yield KtapItem.from_parent(self, name=name, get_run=get_run)
