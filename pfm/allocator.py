@@ -75,7 +75,7 @@ class FrameAllocator:
         self.debug = False
 
     def _start(self, frames, hhdm, control, processors, debug):
-        """Build zones and free lists over a `FrameArray` just built; addresses are signed."""
+        """Take up a `FrameArray` and the control memory at `control`; addresses are signed."""
         self._base = frames.address
         self._hhdm = hhdm
         self._zones = tuple([control + zone * ZONE_SIZE for zone in range(ZONES)])
@@ -84,16 +84,27 @@ class FrameAllocator:
         self.debug = debug
         self._first = frames.first
         self._last = frames.count - 1
+
+    def _open(self):
+        """Build the zones and their free lists over an array just built."""
         for zone in range(ZONES):
-            state = zone_at(control, zone)
+            state = zone_at(self._zones[0], zone)
             state.start = Zone.BOUNDS[zone]
-            state.end = min(Zone.BOUNDS[zone + 1], frames.count)
-        for region in frames.regions:
+            state.end = min(Zone.BOUNDS[zone + 1], self.frames.count)
+        for region in self.regions:
             if region.present:
                 self._adopt(region.start, region.end, region.usable, True)
 
+    def _recount(self):
+        """Take up zones that a manager before this one had opened."""
+        for zone in range(ZONES):
+            managed = zone_at(self._zones[0], zone).managed
+            self._managed += managed
+            if managed:
+                self._top = zone
+
     def _adopt(self, start, end, usable, arrives):
-        """Count the frames `start`..`end` into their zones; give them to the free lists if `usable`."""
+        """Count the frames `start`..`end` into their zones if they are new; free them if `usable`."""
         for zone in range(ZONES):
             low = max(start, Zone.BOUNDS[zone])
             high = min(end, Zone.BOUNDS[zone + 1])
@@ -103,12 +114,15 @@ class FrameAllocator:
             if arrives:
                 state.present += high - low
             if usable:
+                if zone > self._top >= 0:
+                    # The magazines hold frames of the highest zone only.
+                    self.drain()
                 irq = acquire(self._zones[zone], Zone.NAMES[zone])
                 buddy.seed(self._zones[zone], self._base, low, high)
                 release(self._zones[zone], irq)
                 state.managed += high - low
-                self._managed += high - low
                 state.watermark = watermark(state.managed)
+                self._managed += high - low
                 self._top = max(self._top, zone)
 
     @micropython.native
@@ -338,6 +352,10 @@ class FrameAllocator:
                     self._magazines + processor * _MAGAZINE_SIZE
                 )
         return tuple(counts)
+
+    def present_frames(self):
+        """Return how many frames have RAM."""
+        return sum([zone_at(zone, 0).present for zone in self._zones])
 
     def _refuse(self, action, pfn, code):
         """Raise the error that a negative `code` of ownership.py stands for."""

@@ -11,6 +11,7 @@ from micropython import const
 from . import fill
 from .address import PAGE_SHIFT, PAGE_SIZE, signed
 from .errors import NoMemoryMapError, NoRoomError
+from .flags import PageFlags
 from .frame import ABSENT_WORD, ENTRY_SHIFT, ENTRY_SIZE, RESERVED_WORD
 from .memmap import FRAME_ARRAY, Region
 from .paging import WRITE
@@ -59,6 +60,27 @@ class FrameArray:
                 runs.append([first, end])
         return runs
 
+    def save(self, saved):
+        """Note in the struct `saved` (see resume.py) where the array lies."""
+        saved.base = self.base
+        saved.start_phys = self.start_phys
+        saved.hole_phys = self._hole_phys
+        saved.end_phys = self.end_phys
+
+    def restore(self, saved, hhdm):
+        """Find the array where `saved` says that it was built, instead of `place`, `map` and `build`."""
+        self._hhdm = hhdm
+        self.base = saved.base
+        self.address = signed(self.base)
+        self.start_phys = self.control_phys = saved.start_phys
+        self._hole_phys = saved.hole_phys
+        self.end_phys = saved.end_phys
+        self.regions = self._carve()
+
+    def tables(self):
+        """Return the first frame and the end of the page tables that map the array."""
+        return self._tables_phys >> PAGE_SHIFT, self.end_phys >> PAGE_SHIFT
+
     def place(self, control_pages, sparse):
         """Choose the frames for the array, at the top of the highest usable region that has room.
 
@@ -101,6 +123,7 @@ class FrameArray:
         self._hole_phys = self.start_phys + control_pages * PAGE_SIZE
         self._granules_phys = self._hole_phys + PAGE_SIZE
         self.end_phys = self._granules_phys + backing * PAGE_SIZE
+        self._tables_phys = self.end_phys
 
     def take_table(self):
         """Return the physical address of the next of the array's own frames, for a page table."""
@@ -151,6 +174,14 @@ class FrameArray:
                 at = stop
                 if region.end <= end:
                     region = next(todo, None)
+        first, end = self.tables()
+        fill.entries(
+            self.base + (first << ENTRY_SHIFT), end - first, RESERVED_WORD | PageFlags.PAGETABLE
+        )
+
+    def clear(self, start, end):
+        """Make the frames `start`..`end` the inside of blocks, as usable frames are at init."""
+        self._write(start, end, 0)
 
     def _write(self, start, end, word):
         if word:

@@ -3,7 +3,8 @@
 Whatever has these three stands for a machine: `memmap_virt`, the address of
 the Limine memory map response or None, `hhdm`, the offset of the HHDM or
 None, and `space(take_table)`, which returns an address space, or None for an
-array that lies in the HHDM without holes.  An address space can
+array that lies in the HHDM without holes.  `leave_loader(manager)` moves off
+bootloader-reclaimable memory whatever is still in use there.  An address space can
 `reserve(pages)`, which returns the address of that many unmapped pages, and
 `map` and `map_shared` as `PageTables` do, taking frames for tables by `take_table()`.
 """
@@ -48,6 +49,15 @@ class LimineMachine:
         self.hhdm = (
             None if hhdm is None else uctypes.struct(hhdm, limine.HHDM_RESPONSE).offset
         )
+
+    def leave_loader(self, manager):
+        """Move the responses to frames of the manager's.
+
+        Stack, GDT and page tables are the kernel's own since it started.
+        """
+        import responses
+
+        responses.move(manager)
 
     def space(self, take_table):
         """Return the address space in force."""

@@ -3,9 +3,10 @@
 import time
 
 import micropython
+import uctypes
 from micropython import const
 
-from . import memmap
+from . import buddy, limine, memmap, resume
 from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed
 from .allocator import control_size
 from .errors import (
@@ -16,7 +17,7 @@ from .errors import (
     NoMemoryMapError,
 )
 from .flags import FLAGS_MASK
-from .frame import ABSENT, LOCK_OFFSET, KIND_SHIFT
+from .frame import ABSENT, ENTRY_SHIFT, KIND_SHIFT, LOCK_OFFSET, ORDER_MASK, PageFrame
 from .framearray import FrameArray
 from .guard import FrameGuard
 from .lock import acquire, release
@@ -40,6 +41,8 @@ class PageFrameManager(FrameRuns):
         self.regions = ()
         self.frames = None
         self.init_us = 0
+        self._machine = None
+        self._reclaimed = ()
 
     @property
     def initialised(self):
@@ -58,14 +61,10 @@ class PageFrameManager(FrameRuns):
         if self.initialised:
             raise AlreadyInitialisedError("init() has been called")
         started = time.ticks_us()
-        if machine is None:
-            machine = _this_machine()
-        if machine.hhdm is None:
-            raise NoMemoryMapError("the loader told no HHDM offset")
+        machine = machine or _this_machine()
         # 1. Detect physical memory.
-        entries = memmap.read(machine.memmap_virt)
-        frames = FrameArray(memmap.regions(entries))
-        self.log.info("{} entries, {} regions, {} frames", len(entries), len(frames.regions), frames.count)
+        frames = FrameArray(self._regions(machine))
+        self.log.info("{} regions, {} frames", len(frames.regions), frames.count)
         # 2. Find a region for the array.
         control_pages = (control_size(_PROCESSORS) + PAGE_SIZE - 1) >> PAGE_SHIFT
         space = machine.space(frames.take_table)
@@ -77,16 +76,103 @@ class PageFrameManager(FrameRuns):
         )
         # 4. to 6. Write every entry in its final state: default, RESERVED, the array's own.
         frames.build()
-        self.hhdm = machine.hhdm
-        self.frames = frames
-        self.regions = frames.regions
-        self._start(
-            frames, signed(machine.hhdm), signed(machine.hhdm + frames.control_phys), _PROCESSORS, debug
-        )
+        self._attach(machine, frames, debug)
+        self._open()
         for region in self.regions:
             self.log.debug("{}", region)
         self.init_us = time.ticks_diff(time.ticks_us(), started)
         self.log.info("{} frames free after {} us", sum(self.free_frames()), self.init_us)
+
+    def _regions(self, machine):
+        if machine.hhdm is None:
+            raise NoMemoryMapError("the loader told no HHDM offset")
+        return memmap.regions(memmap.read(machine.memmap_virt))
+
+    def _attach(self, machine, frames, debug):
+        self._machine = machine
+        self.hhdm = machine.hhdm
+        self.frames = frames
+        self.regions = frames.regions
+        control = signed(machine.hhdm + frames.control_phys)
+        self._start(frames, signed(machine.hhdm), control, _PROCESSORS, debug)
+
+    def save(self, state_virt):
+        """Write to the address `state_virt` what `resume` needs: `sizeof(resume.SAVED)` bytes."""
+        saved = uctypes.struct(state_virt, resume.SAVED)
+        self.frames.save(saved)
+        saved.processors = _PROCESSORS
+        saved.debug = self.debug
+        saved.bootloader_reclaimed = limine.BOOTLOADER_RECLAIMABLE in self._reclaimed
+        saved.acpi_reclaimed = limine.ACPI_RECLAIMABLE in self._reclaimed
+        saved.magic = resume.MAGIC
+
+    def resume(self, state_virt, lasting, machine=None):
+        """Go on with the array that the manager which wrote `state_virt` had built; return whether there was one.
+
+        Frees every block but those whose tag is in `lasting`, and clears the
+        frames' locks: their owners were Python objects and are gone.  Raises
+        AlreadyInitialisedError.  Cost: a step for each block, and a look at each entry.
+        """
+        if self.initialised:
+            raise AlreadyInitialisedError("init() has been called")
+        saved = uctypes.struct(state_virt, resume.SAVED)
+        if saved.magic != resume.MAGIC:
+            return False
+        machine = machine or _this_machine()
+        if saved.bootloader_reclaimed:
+            self._reclaimed += (limine.BOOTLOADER_RECLAIMABLE,)
+        if saved.acpi_reclaimed:
+            self._reclaimed += (limine.ACPI_RECLAIMABLE,)
+        frames = FrameArray(self._regions(machine))
+        frames.restore(saved, machine.hhdm)
+        frames.regions = memmap.adopt(frames.regions, self._reclaimed)
+        self._attach(machine, frames, bool(saved.debug))
+        self._recount()
+        for region in self.regions:
+            if region.present:
+                resume.unlock(self._base, region.start, region.end)
+            if region.usable:
+                self._free_all(region, lasting)
+        self.drain()
+        return True
+
+    def _free_all(self, region, lasting):
+        """Free the blocks of a region whose tags are not `lasting`."""
+        pfn = resume.next_used(self._base, region.start, region.end)
+        while pfn < region.end:
+            entry = PageFrame.at(self._base + (pfn << ENTRY_SHIFT))
+            after = pfn + (1 << (entry.state & ORDER_MASK))
+            if entry.tag not in lasting:
+                entry.rc = 1
+                self.free(pfn)
+                self.drain()
+                # It may have merged with blocks behind it.
+                head = buddy.holder(self._base, pfn)
+                after = head + (1 << (PageFrame.at(self._base + (head << ENTRY_SHIFT)).state & ORDER_MASK))
+            pfn = resume.next_used(self._base, after, region.end)
+
+    def reclaim(self, acpi=False):
+        """Make bootloader-reclaimable memory allocatable, and ACPI-reclaimable too if `acpi`.
+
+        The machine first leaves what the loader had set up there (see
+        `LimineMachine.leave_loader`).  Returns the frames that each gave, as
+        (bootloader, acpi); a second call gives 0.  Raises NotInitialisedError.
+        """
+        if self._last < 0:
+            self._out_of_bounds(0)
+        given = []
+        for kind, wanted in ((limine.BOOTLOADER_RECLAIMABLE, True), (limine.ACPI_RECLAIMABLE, acpi)):
+            taken = [region for region in self.regions if wanted and region.type == kind]
+            if taken and kind == limine.BOOTLOADER_RECLAIMABLE:
+                self._machine.leave_loader(self)
+            for region in taken:
+                self.frames.clear(region.start, region.end)
+                self._adopt(region.start, region.end, True, False)
+            if taken:
+                self._reclaimed += (kind,)
+                self.regions = self.frames.regions = memmap.adopt(self.regions, (kind,))
+            given.append(sum([region.end - region.start for region in taken]))
+        return tuple(given)
 
     def set_flags(self, pfn, flags):
         """Set the bits `flags` of the frame, under its lock.

@@ -182,3 +182,16 @@ def _append(found, start, end, covers):
             last.end = end
             return
     found.append(Region(start, end, kind, present))
+
+
+def adopt(found, kinds):
+    """Return `found`, a list of regions, with those of the types `kinds` made usable and neighbours joined."""
+    joined = []
+    for region in found:
+        kind = limine.USABLE if region.type in kinds else region.type
+        last = joined[-1] if joined else None
+        if last and last.end == region.start and last.type == kind and last.present == region.present:
+            last.end = region.end
+        else:
+            joined.append(Region(region.start, region.end, kind, region.present))
+    return joined

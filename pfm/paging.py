@@ -160,6 +160,16 @@ class PageTables:
         size = 1 << span_shift(level)
         return (entry & _PHYS_MASK & -size) + virt % size, size, entry & _FLAGS
 
+    def clear_root(self):
+        """Empty the root table, for tables that are being built."""
+        fill.zero(self._virt(self.root_phys), PAGE_SIZE)
+
+    def adopt(self, root_phys, virt):
+        """Take over from the tables at `root_phys` the top level entry for `virt`, 512 GiB wide."""
+        index = virt >> span_shift(_ROOT_LEVEL) & _INDEX_MASK
+        entry = _load(self._virt(root_phys), index)
+        self._set(self.root_phys, index, 1, entry & _PHYS_MASK, 0, _TABLE)
+
     def unused(self, virt):
         """Return whether the top level entry for `virt` is empty."""
         return not self._entry(self.root_phys, _ROOT_LEVEL, virt) & _PRESENT

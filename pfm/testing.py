@@ -173,6 +173,9 @@ class FakeMachine:
         """Return the address space for the array, None when the machine is not sparse."""
         return self.memory.space(take_table) if self._sparse else None
 
+    def leave_loader(self, manager):
+        """Do nothing: nothing that a manager needs lies in a fake machine's memory."""
+
     def boot(self, debug=False):
         """Return a `PageFrameManager` initialised on this machine."""
         manager = PageFrameManager()

@@ -1,0 +1,53 @@
+"""Going on with an array that outlived the interpreter, as a soft reset makes it.
+
+A soft reset forgets every Python object, but not the memory: whoever runs the
+manager keeps a struct of where everything lies, and the manager made next
+resumes from it.  Blocks whose owner was a Python object go back to free; those
+whose tag is in a list of lasting owners stay.
+"""
+
+import micropython
+import uctypes
+from micropython import const
+
+# "pfm" and a version of the layout.
+MAGIC = const(0x70666D01)
+
+SAVED = {
+    "magic": 0 | uctypes.UINT32,
+    "processors": 4 | uctypes.UINT32,
+    "base": 8 | uctypes.UINT64,
+    "start_phys": 16 | uctypes.UINT64,
+    "hole_phys": 24 | uctypes.UINT64,
+    "end_phys": 32 | uctypes.UINT64,
+    "debug": 40 | uctypes.UINT8,
+    "bootloader_reclaimed": 41 | uctypes.UINT8,
+    "acpi_reclaimed": 42 | uctypes.UINT8,
+}
+
+# frame.py
+_KIND_USED = const(2)
+
+
+@micropython.viper
+def next_used(base: int, start: int, end: int) -> int:
+    """Return the first head of an allocated block in `start`..`end`, `end` for none.
+
+    `start` is a block's head, and blocks tile the range.  Cost: a step for each block.
+    """
+    while start < end:
+        state = int(ptr32(base + (start << 5))[0]) >> 24
+        if (state >> 5) == _KIND_USED:
+            return start
+        start += 1 << (state & 31)
+    return end
+
+
+@micropython.viper
+def unlock(base: int, start: int, end: int):
+    """Clear the locks of the entries `start`..`end`, whose holders are gone."""
+    while start < end:
+        e = ptr32(base + (start << 5))
+        if int(e[6]):
+            e[6] = 0
+        start += 1

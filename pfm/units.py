@@ -1,0 +1,25 @@
+"""Numbers as people read them: sizes in binary units, addresses that say which kind they are."""
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def human_size(size):
+    """Return `size`, in bytes, in the largest binary unit of which it has at least one."""
+    unit = 0
+    scale = 1
+    while size >= scale * 1024 and unit < len(_UNITS) - 1:
+        scale *= 1024
+        unit += 1
+    if size % scale == 0:
+        return "{} {}".format(size // scale, _UNITS[unit])
+    return "{:.1f} {}".format(size / scale, _UNITS[unit])
+
+
+def phys_text(phys):
+    """Return the physical address `phys` as `p0x…`, as wide as x86-64's 52 bits."""
+    return "p0x{:013x}".format(phys)
+
+
+def virt_text(virt):
+    """Return the virtual address `virt` as `v0x…`, 64 bits wide."""
+    return "v0x{:016x}".format(virt)
