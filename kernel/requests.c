@@ -55,7 +55,7 @@ static volatile uint64_t end_marker[] = LIMINE_END_MARKER;
 
 static const struct {
     const char *name;
-    const volatile struct limine_request *request;
+    volatile struct limine_request *request;
 } table[REQUEST_COUNT] = {
     TABLE_ENTRY(BOOTLOADER_INFO, bootloader_info),
     TABLE_ENTRY(FIRMWARE_TYPE, firmware_type),
@@ -72,6 +72,10 @@ static const struct {
 
 const void *requests_response(request_t request) {
     return (const void *)(uintptr_t)table[request].request->response;
+}
+
+void requests_move_response(request_t request, const void *response) {
+    table[request].request->response = (uintptr_t)response;
 }
 
 const char *requests_name(request_t request) {

@@ -26,6 +26,9 @@ void requests_check(void);
 // The response, or NULL when the loader gave none.
 const void *requests_response(request_t request);
 
+// Makes requests_response() tell of a copy of the response, or of none.
+void requests_move_response(request_t request, const void *response);
+
 // The protocol's name of the request, as Python gives it to limine.response().
 const char *requests_name(request_t request);
 

@@ -7,17 +7,36 @@ import sys
 import bootreport
 import cmdline
 import kernel
+import kernelspace
 import machine
+import owners
+import pyheap
+import selftest
+import uctypes
+from pfm import PFM
+from pfm import log as levels
 
 
-def _boot(options):
-    if machine.reset_cause() == machine.PWRON_RESET:
-        bootreport.print_report(options)
+def _start(options):
+    state_virt = uctypes.addressof(kernel.state)
+    if PFM.resume(state_virt, owners.ALL):
+        PFM.space = kernelspace.current(PFM)
+        return
+    bootreport.print_loader(options)
+    if options.loglevel:
+        PFM.log.level = levels.NAMES.index(options.loglevel)
+    PFM.init(debug=options.debug)
+    PFM.space = kernelspace.enter(PFM)
+    heap = pyheap.grow(PFM, options.heap)
+    PFM.save(state_virt)
+    bootreport.print_frames(PFM, heap)
 
 
 _options = cmdline.read()
 try:
-    _boot(_options)
+    _start(_options)
+    if _options.selftest is not None and machine.reset_cause() == machine.PWRON_RESET:
+        kernel.exit(1 if selftest.run(_options.selftest) else 0)
 except Exception as error:
     sys.print_exception(error)
     if _options.selftest is not None:

@@ -41,7 +41,7 @@ def _firmware():
     return "unknown type {}".format(kind)
 
 
-def print_report(options):
+def print_loader(options):
     """Print versions, firmware, the command line `options` and the loader's memory map."""
     print("MicroPython  {}".format(os.uname().version))
     print("Loader       {}, base revision {}".format(_loader(), limine.base_revision()))
@@ -56,3 +56,21 @@ def print_report(options):
                 base, base + length, human_size(length), protocol.type_name(kind)
             )
         )
+
+
+def print_frames(manager, heap):
+    """Print what the frame manager made of the memory map; `heap` bytes of it are Python's."""
+    array = manager.frames
+    zones = manager.free_frames()
+    print(
+        "Frames       {} to {}: {} present, {} free".format(
+            manager.min(), manager.max(), manager.present_frames(), sum(zones)
+        )
+    )
+    print(
+        "Array        v0x{:016x}, p0x{:x} to p0x{:x}, {}".format(
+            array.base, array.start_phys, array.end_phys, human_size(array.end_phys - array.start_phys)
+        )
+    )
+    print("Init         {} us".format(manager.init_us))
+    print("Python heap  {}".format(human_size(heap)))

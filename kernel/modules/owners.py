@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Who allocates frames for longer than the interpreter lives: their tags, kept over a soft reset.
+
+A tag is four letters, the first in the highest byte, so that it reads well in hexadecimal.
+"""
+
+from micropython import const
+
+# The Python heap's ranges, "heap".
+HEAP = const(0x68656170)
+# The kernel's page tables, "ptab".
+TABLES = const(0x70746162)
+# Copies of the loader's responses, "resp".
+RESPONSES = const(0x72657370)
+# The RAM disk's blocks, "disk".
+DISK = const(0x6469736B)
+
+ALL = (HEAP, TABLES, RESPONSES, DISK)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Moves the loader's responses that the kernel still wants off the loader's memory.
+
+Source: Limine boot protocol, "Memory Layout at Entry": responses and all that
+they point to lie in bootloader-reclaimable memory.
+"""
+
+import limine
+import owners
+import uctypes
+from micropython import const
+from pfm import limine as protocol
+from pfm.address import PAGE_SIZE
+
+# Responses without pointers into the loader's memory, by their size in bytes.
+_PLAIN = {
+    "firmware_type": 16,
+    "hhdm": 16,
+    "executable_address": 24,
+    "stack_size": 8,
+    "rsdp": 16,
+    "date_at_boot": 16,
+}
+
+# Responses made of strings behind the revision, by how many; likewise the file's two.
+_STRINGS = {"bootloader_info": 2, "executable_cmdline": 1}
+
+# Nothing here reads it.
+_UNWANTED = ("framebuffer",)
+
+_WORD = const(8)
+_FILE_SIZE = const(112)
+_ENTRY_SIZE = const(24)
+_ALIGN = const(8)
+
+# Besides the memory map: a dozen small structs and strings.
+_SMALL_SIZE = const(4 * 4096)
+
+
+class _Copies:
+    """Memory that copies are laid out in, one behind the other."""
+
+    def __init__(self, virt):
+        self._next = virt
+
+    def bytes(self, virt, size):
+        """Copy `size` bytes from `virt` and return the copy's address."""
+        copy = self._next
+        uctypes.bytearray_at(copy, size)[:] = uctypes.bytearray_at(virt, size)
+        self._next += (size + _ALIGN - 1) & -_ALIGN
+        return copy
+
+    def string(self, virt):
+        """Copy a string with its end; null stays null."""
+        return self.bytes(virt, len(protocol.string_at(virt)) + 1) if virt else 0
+
+
+def _word(virt):
+    return uctypes.struct(virt, {"value": 0 | uctypes.UINT64})
+
+
+def _copy_strings(copies, virt, count):
+    copy = copies.bytes(virt, (1 + count) * _WORD)
+    for i in range(count):
+        pointer = _word(copy + (1 + i) * _WORD)
+        pointer.value = copies.string(pointer.value)
+    return copy
+
+
+def _copy_file(copies, virt):
+    copy = uctypes.struct(copies.bytes(virt, 2 * _WORD), protocol.EXECUTABLE_FILE_RESPONSE)
+    copy.file = copies.bytes(copy.file, _FILE_SIZE)
+    file = uctypes.struct(copy.file, protocol.FILE)
+    file.path = copies.string(file.path)
+    file.string = copies.string(file.string)
+    return uctypes.addressof(copy)
+
+
+def _copy_memmap(copies, virt):
+    copy = uctypes.struct(copies.bytes(virt, 3 * _WORD), protocol.MEMMAP_RESPONSE)
+    copy.entries = copies.bytes(copy.entries, copy.entry_count * _WORD)
+    for i in range(copy.entry_count):
+        pointer = _word(copy.entries + i * _WORD)
+        pointer.value = copies.bytes(pointer.value, _ENTRY_SIZE)
+    return uctypes.addressof(copy)
+
+
+def move(manager):
+    """Copy the responses to frames of `manager` and make `limine.response()` tell of the copies."""
+    entries = uctypes.struct(limine.response("memmap"), protocol.MEMMAP_RESPONSE).entry_count
+    size = entries * (_ENTRY_SIZE + _WORD) + _SMALL_SIZE
+    pfn = manager.alloc_pages((size + PAGE_SIZE - 1) // PAGE_SIZE, tag=owners.RESPONSES)
+    copies = _Copies(manager.as_virt(pfn * PAGE_SIZE))
+    moved = {name: None for name in _UNWANTED}
+    for name, length in _PLAIN.items():
+        moved[name] = lambda virt, length=length: copies.bytes(virt, length)
+    for name, count in _STRINGS.items():
+        moved[name] = lambda virt, count=count: _copy_strings(copies, virt, count)
+    moved["executable_file"] = lambda virt: _copy_file(copies, virt)
+    moved["memmap"] = lambda virt: _copy_memmap(copies, virt)
+    for name, copy in moved.items():
+        virt = limine.response(name)
+        if virt is not None:
+            limine.move_response(name, copy(virt) if copy else 0)

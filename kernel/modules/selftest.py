@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The frozen self tests: the modules of the package `tests.target`."""
+
+import ktap
+
+_NAMES = ("test_contract", "test_kernel", "test_memory")
+
+
+def run(pattern=""):
+    """Run the tests whose name contains `pattern`, report in KTAP, and return how many failed."""
+    modules = []
+    for name in _NAMES:
+        package = __import__("tests.target." + name)
+        modules.append(getattr(package.target, name))
+    return ktap.run(modules, pattern)
