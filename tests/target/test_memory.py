@@ -1,0 +1,120 @@
+"""Frames handed out on the real machine: they are memory, and they come back."""
+
+import gc
+
+import cpu
+import kernel
+import machine
+import micropython
+import uctypes
+from ktap import equal, raises, skip
+
+from pfm import PFM, FrameStateError, OutOfFramesError, PageFlags, Zone
+from pfm.address import PAGE_SHIFT, PAGE_SIZE
+from pfm.paging import WRITE
+
+# An address that nothing maps: the last top level entry but one.
+SCRATCH_VIRT = 0xFFFF_FF00_0000_0000
+
+
+def _free_lists():
+    PFM.drain()
+    return PFM.free_frames()
+
+
+def test_frames_are_memory():
+    before = _free_lists()
+    frames = PFM.alloc_many(1000)
+    for pfn in frames:
+        machine.mem32[PFM.as_virt(pfn << PAGE_SHIFT)] = pfn
+    for pfn in frames:
+        equal(machine.mem32[PFM.as_virt(pfn << PAGE_SHIFT)], pfn)
+    PFM.free_many(frames)
+    equal(_free_lists(), before)
+
+
+def test_zeroed_frames_are_zero():
+    pfn = PFM.alloc(4, zero=True)
+    block = uctypes.bytearray_at(PFM.as_virt(pfn << PAGE_SHIFT), 16 * PAGE_SIZE)
+    equal(block.count(b"\0"), len(block))
+    PFM.free(pfn)
+
+
+def test_zones_bound_their_frames():
+    for zone, end in ((Zone.DMA, 1 << 12), (Zone.DMA32, 1 << 20)):
+        try:
+            pfn = PFM.alloc(0, zone)
+        except OutOfFramesError:
+            continue
+        assert pfn < end
+        PFM.free(pfn)
+
+
+def test_runs_at_a_given_place():
+    before = _free_lists()
+    pfn = PFM.alloc_pages(300, align=256)
+    equal(pfn % 256, 0)
+    PFM.free(pfn)
+    equal(PFM.alloc_at(pfn, 300), pfn)
+    raises(FrameStateError, PFM.alloc_at, pfn + 299)
+    PFM.free(pfn)
+    raises(FrameStateError, PFM.free, pfn)
+    equal(_free_lists(), before)
+
+
+def test_alloc_and_free_leave_the_python_heap_alone():
+    pfn = 0
+    micropython.heap_lock()
+    try:
+        pfn = PFM.alloc()
+        PFM.free(pfn)
+        pfn = PFM.alloc(5)
+        PFM.free(pfn)
+    finally:
+        micropython.heap_unlock()
+    assert pfn
+
+
+def test_pages_are_mapped_and_unmapped():
+    pfn = PFM.alloc()
+    PFM.space.map(SCRATCH_VIRT, pfn << PAGE_SHIFT, 1, WRITE)
+    machine.mem32[SCRATCH_VIRT] = 0x12345678
+    equal(machine.mem32[PFM.as_virt(pfn << PAGE_SHIFT)], 0x12345678)
+    equal(PFM.space.query(SCRATCH_VIRT), (pfn << PAGE_SHIFT, PAGE_SIZE, WRITE))
+    PFM.space.unmap(SCRATCH_VIRT, 1)
+    raises(kernel.AccessFault, lambda: machine.mem32[SCRATCH_VIRT])
+    PFM.free(pfn)
+
+
+def test_page_tables_are_frames_flagged_so():
+    root = cpu.cr3() >> PAGE_SHIFT
+    assert PFM.check_flags(root, PageFlags.PAGETABLE)
+    raises(FrameStateError, PFM.alloc_at, root)
+
+
+def test_kernel_text_is_not_writable():
+    text, size, permissions = kernel.segments()[0]
+    equal(permissions, "r-x")
+    phys = PFM.space.query(text)[0]
+    for virt in (text, PFM.as_virt(phys)):
+        value = machine.mem32[virt]
+
+        def write():
+            machine.mem32[virt] = value
+
+        raises(kernel.AccessFault, write)
+
+
+def test_null_page_is_not_mapped():
+    raises(kernel.AccessFault, lambda: machine.mem32[0])
+
+
+def test_python_heap_grows_by_frames():
+    size = 16 << 20
+    if sum(PFM.free_frames()) < 3 * size >> PAGE_SHIFT:
+        skip("this machine has too little RAM")
+    block = bytearray(size)
+    assert gc.mem_alloc() > size
+    virt = uctypes.addressof(block)
+    pfn = PFM.as_phys(virt) >> PAGE_SHIFT
+    raises(FrameStateError, PFM.alloc_at, pfn)
