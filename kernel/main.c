@@ -14,6 +14,7 @@
 #include "gdt.h"
 #include "heap.h"
 #include "idt.h"
+#include "irq.h"
 #include "main.h"
 #include "memory.h"
 #include "modkernel.h"
@@ -50,7 +51,9 @@ int main(void) {
     memory_init();
     uart_init();
     requests_check();
+    irq_init();
     clock_init();
+    irq_check();
 
     for (;;) {
         mp_cstack_init_with_top(kernel_stack_top, (size_t)(kernel_stack_top - kernel_stack_bottom));

@@ -6,6 +6,7 @@
 #include "py/stream.h"
 
 #include "clock.h"
+#include "irq.h"
 #include "uart.h"
 
 // Jumps of bytecode between two looks at the clock, and the least time between
@@ -41,6 +42,14 @@ void mp_hal_vm_hook(void) {
     if (now_ns >= next_poll_ns) {
         next_poll_ns = now_ns + VM_HOOK_POLL_NS;
         mp_hal_poll_stdin();
+    }
+}
+
+void mp_hal_wait(mp_int_t timeout_ms) {
+    if (timeout_ms < 0 || timeout_ms >= IRQ_TICK_MS) {
+        irq_wait();
+    } else {
+        cpu_pause();
     }
 }
 
@@ -99,10 +108,14 @@ void mp_hal_delay_us(mp_uint_t us) {
 
 void mp_hal_delay_ms(mp_uint_t ms) {
     uint64_t end_ns = clock_ns() + ms * 1000000;
+    uint64_t now_ns;
     do {
         mp_event_handle_nowait();
-        cpu_pause();
-    } while (clock_ns() < end_ns);
+        now_ns = clock_ns();
+        if (now_ns < end_ns) {
+            mp_hal_wait((mp_int_t)((end_ns - now_ns) / 1000000));
+        }
+    } while (now_ns < end_ns);
 }
 
 uint32_t mp_hal_random_seed(void) {

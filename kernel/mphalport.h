@@ -10,7 +10,7 @@
 #define MICROPY_BEGIN_ATOMIC_SECTION() cpu_irq_disable()
 #define MICROPY_END_ATOMIC_SECTION(state) cpu_irq_restore(state)
 
-#define MICROPY_INTERNAL_WFE(timeout_ms) cpu_pause()
+#define MICROPY_INTERNAL_WFE(timeout_ms) mp_hal_wait(timeout_ms)
 #define MICROPY_INTERNAL_EVENT_HOOK mp_hal_poll_stdin()
 
 // How much one raw-paste window of the REPL may hold, below the input buffer's size.
@@ -19,5 +19,8 @@
 // Moves what the serial port has received to the input buffer, and schedules a
 // KeyboardInterrupt when the interrupt character is among it.
 void mp_hal_poll_stdin(void);
+
+// Waits for input, for as much of timeout_ms as can be slept; negative: for ever.
+void mp_hal_wait(mp_int_t timeout_ms);
 
 #endif // KERNEL_MPHALPORT_H

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The polled driver of the first serial port, a 16550.
+// The polled driver of the first serial port, a 16550.  Its interrupt only ends
+// a halt (irq.h); what has come is found by looking.
 // Registers: National Semiconductor PC16550D data sheet, table 1.
 
 #include <stdbool.h>
@@ -22,7 +23,9 @@
 #define FCR_ENABLE      0x01
 #define LCR_8N1         0x03
 #define LCR_DLAB        0x80
+#define IER_RX          0x01
 #define MCR_DTR_RTS     0x03
+#define MCR_OUT2        0x08 // on the PC this lets the interrupt line out
 #define LSR_DATA_READY  0x01
 #define LSR_TX_EMPTY    0x20 // the FIFO has room for FIFO_SIZE characters
 #define LSR_TX_IDLE     0x40 // nor is one being shifted out
@@ -53,7 +56,8 @@ void uart_init(void) {
     cpu_outb(REG_LCR, LCR_8N1);
     // The FIFOs are not cleared: input may have come while the loader ran.
     cpu_outb(REG_FCR, FCR_ENABLE);
-    cpu_outb(REG_MCR, MCR_DTR_RTS);
+    cpu_outb(REG_MCR, MCR_DTR_RTS | MCR_OUT2);
+    cpu_outb(REG_IER, IER_RX);
 }
 
 int uart_rx_chr(void) {

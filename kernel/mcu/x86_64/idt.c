@@ -8,19 +8,10 @@
 #include "fault.h"
 #include "gdt.h"
 #include "idt.h"
+#include "irq.h"
 
 #define IDT_ENTRIES 256
 #define GATE_PRESENT_INTERRUPT 0x8e
-
-// The two 8259 controllers (Intel 8259A data sheet; ports as on the PC/AT).
-#define PIC1_COMMAND 0x20
-#define PIC1_DATA    0x21
-#define PIC2_COMMAND 0xa0
-#define PIC2_DATA    0xa1
-#define PIC_ICW1_INIT_WITH_ICW4 0x11
-#define PIC_ICW4_8086           0x01
-#define PIC_CASCADE_IRQ         2
-#define PIC_MASK_ALL            0xff
 
 typedef struct __attribute__((packed)) _idt_gate_t {
     uint16_t offset_low;
@@ -39,8 +30,10 @@ typedef struct __attribute__((packed)) _table_register_t {
     uint64_t base_virt;
 } table_register_t;
 
-// In isr.S: one stub for each exception, and one that only returns.
+// In isr.S: one stub for each exception, one for the interrupts that end a
+// halt, and one that only returns.
 extern const uintptr_t isr_exception_table[FAULT_VECTORS];
+extern void isr_irq(void);
 extern void isr_ignore(void);
 
 static idt_gate_t idt[IDT_ENTRIES];
@@ -58,22 +51,19 @@ static uint8_t ist_of(unsigned int vector) {
     }
 }
 
-static void pic_move_and_mask(void) {
-    cpu_outb(PIC1_COMMAND, PIC_ICW1_INIT_WITH_ICW4);
-    cpu_outb(PIC2_COMMAND, PIC_ICW1_INIT_WITH_ICW4);
-    cpu_outb(PIC1_DATA, FAULT_VECTORS);
-    cpu_outb(PIC2_DATA, FAULT_VECTORS + 8);
-    cpu_outb(PIC1_DATA, 1 << PIC_CASCADE_IRQ);
-    cpu_outb(PIC2_DATA, PIC_CASCADE_IRQ);
-    cpu_outb(PIC1_DATA, PIC_ICW4_8086);
-    cpu_outb(PIC2_DATA, PIC_ICW4_8086);
-    cpu_outb(PIC1_DATA, PIC_MASK_ALL);
-    cpu_outb(PIC2_DATA, PIC_MASK_ALL);
+static uintptr_t handler_of(unsigned int vector) {
+    if (vector < FAULT_VECTORS) {
+        return isr_exception_table[vector];
+    }
+    if (vector == IRQ_VECTOR_BASE + IRQ_TIMER || vector == IRQ_VECTOR_BASE + IRQ_COM1) {
+        return (uintptr_t)isr_irq;
+    }
+    return (uintptr_t)isr_ignore;
 }
 
 void idt_init(void) {
     for (unsigned int vector = 0; vector < IDT_ENTRIES; ++vector) {
-        uintptr_t handler = vector < FAULT_VECTORS ? isr_exception_table[vector] : (uintptr_t)isr_ignore;
+        uintptr_t handler = handler_of(vector);
         idt[vector] = (idt_gate_t) {
             .offset_low = (uint16_t)handler,
             .selector = GDT_KERNEL_CODE,
@@ -85,5 +75,4 @@ void idt_init(void) {
     }
     table_register_t idtr = { sizeof(idt) - 1, (uintptr_t)idt };
     __asm__ volatile ("lidt %0" : : "m" (idtr) : "memory");
-    pic_move_and_mask();
 }

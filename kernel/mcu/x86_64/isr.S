@@ -67,6 +67,19 @@ isr_common:
     addq $16, %rsp
     iretq
 
+// An interrupt has done its work by ending the halt: count it, and tell the
+// controller that it is done (8259A data sheet, non-specific end of interrupt).
+#define PIC1_COMMAND 0x20
+#define PIC_END_OF_INTERRUPT 0x20
+    .globl isr_irq
+isr_irq:
+    pushq %rax
+    incl irq_count(%rip)
+    movb $PIC_END_OF_INTERRUPT, %al
+    outb %al, $PIC1_COMMAND
+    popq %rax
+    iretq
+
     .globl isr_ignore
 isr_ignore:
     iretq

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// The two 8259 interrupt controllers and channel 0 of the 8254 timer (Intel
+// data sheets; ports and wiring as on the PC/AT).
+//
+// The controllers stay masked outside irq_wait(): under QEMU's translator an
+// interrupt that is pending but not let in slows everything down.
+
+#include <stdbool.h>
+
+#include "cpu.h"
+#include "irq.h"
+
+#define PIC1_COMMAND 0x20
+#define PIC1_DATA    0x21
+#define PIC2_COMMAND 0xa0
+#define PIC2_DATA    0xa1
+#define PIC_ICW1_INIT_WITH_ICW4 0x11
+#define PIC_ICW4_8086           0x01
+#define PIC_CASCADE_IRQ         2
+#define PIC_MASK_ALL            0xff
+#define PIC1_MASK_WAITING       (PIC_MASK_ALL & ~(1 << IRQ_TIMER | 1 << IRQ_COM1))
+
+#define PIT_HZ           1193182
+#define PIT_CHANNEL0     0x40
+#define PIT_COMMAND      0x43
+#define PIT_CH0_MODE2    0x34 // channel 0, low byte then high, rate generator
+#define PIT_COUNT        (PIT_HZ / 1000 * IRQ_TICK_MS)
+
+// Counted by isr.S.
+volatile uint32_t irq_count;
+
+static bool can_halt;
+
+void irq_init(void) {
+    cpu_outb(PIC1_COMMAND, PIC_ICW1_INIT_WITH_ICW4);
+    cpu_outb(PIC2_COMMAND, PIC_ICW1_INIT_WITH_ICW4);
+    cpu_outb(PIC1_DATA, IRQ_VECTOR_BASE);
+    cpu_outb(PIC2_DATA, IRQ_VECTOR_BASE + 8);
+    cpu_outb(PIC1_DATA, 1 << PIC_CASCADE_IRQ);
+    cpu_outb(PIC2_DATA, PIC_CASCADE_IRQ);
+    cpu_outb(PIC1_DATA, PIC_ICW4_8086);
+    cpu_outb(PIC2_DATA, PIC_ICW4_8086);
+    cpu_outb(PIC1_DATA, PIC_MASK_ALL);
+    cpu_outb(PIC2_DATA, PIC_MASK_ALL);
+
+    cpu_outb(PIT_COMMAND, PIT_CH0_MODE2);
+    cpu_outb(PIT_CHANNEL0, PIT_COUNT & 0xff);
+    cpu_outb(PIT_CHANNEL0, PIT_COUNT >> 8);
+}
+
+void irq_check(void) {
+    cpu_outb(PIC1_DATA, PIC1_MASK_WAITING);
+    // An instruction after sti is run before an interrupt is let in.
+    __asm__ volatile ("sti; nop; nop; cli" : : : "memory");
+    cpu_outb(PIC1_DATA, PIC_MASK_ALL);
+    can_halt = irq_count != 0;
+}
+
+void irq_wait(void) {
+    if (!can_halt) {
+        cpu_pause();
+        return;
+    }
+    bool enabled = cpu_irq_disable();
+    cpu_outb(PIC1_DATA, PIC1_MASK_WAITING);
+    __asm__ volatile ("sti; hlt; cli" : : : "memory");
+    cpu_outb(PIC1_DATA, PIC_MASK_ALL);
+    cpu_irq_restore(enabled);
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// Interrupts serve one purpose here: to end a halt.  They are let in only
+// while the processor waits, so no code of the kernel is ever interrupted.
+#ifndef KERNEL_MCU_X86_64_IRQ_H
+#define KERNEL_MCU_X86_64_IRQ_H
+
+// The timer ends every halt after at most this time.
+#define IRQ_TICK_MS 10
+
+// First of the 16 vectors of the legacy interrupt controllers.
+#define IRQ_VECTOR_BASE 32
+
+#define IRQ_TIMER 0
+#define IRQ_COM1  4
+
+#ifndef __ASSEMBLER__
+
+// Moves the interrupt controllers clear of the exceptions, masks them and
+// starts the timer.
+void irq_init(void);
+
+// To be called at least IRQ_TICK_MS later: notes whether the timer's interrupt
+// arrives.  On a machine where it does not, irq_wait() only spends a moment.
+void irq_check(void);
+
+// Waits for input on COM1 or the timer's next tick, at a halt.
+void irq_wait(void);
+
+#endif // __ASSEMBLER__
+
+#endif // KERNEL_MCU_X86_64_IRQ_H
