@@ -7,12 +7,11 @@ from .address import PAGE_SHIFT
 from .census import free_by_cell
 from .memmap import FRAME_ARRAY
 from .report import Report, spans
-from .units import human_size
+from .units import human_size, phys_text
 
-# Behind an address of 44 bits, where the frames end, this fills a line of 79 columns.
+# Behind an address, this makes a line of 79 columns.
 _CELLS_SHIFT = 6
 _CELLS = 1 << _CELLS_SHIFT
-_LABEL = "p0x{:011x} "
 _MARGIN = 15
 
 # With heading, legend and verdict, the whole chart fits a terminal's 24 lines.
@@ -116,7 +115,7 @@ class Chart(Report):
         for start, marks in self.rows:
             if start > at:
                 yield " " * _MARGIN + "hole of {}".format(human_size(start - at << PAGE_SHIFT))
-            yield _LABEL.format(start << PAGE_SHIFT) + marks
+            yield phys_text(start << PAGE_SHIFT) + " " + marks
             at = start + self.cell * _CELLS
         for line in _LEGEND:
             yield line

@@ -6,7 +6,7 @@ None, and `space(take_table)`, which returns an address space, or None for an
 array that lies in the HHDM without holes.  `leave_loader(manager)` moves off
 bootloader-reclaimable memory whatever is still in use there.  An address space can
 `reserve(pages)`, which returns the address of that many unmapped pages, and
-`map` and `map_shared` as `PageTables` do, taking frames for tables by `take_table()`.
+`map`, `map_shared` and `query` as `PageTables` do, taking frames for tables by `take_table()`.
 """
 
 import uctypes

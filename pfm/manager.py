@@ -23,16 +23,19 @@ from .guard import FrameGuard
 from .lock import acquire, release
 from .log import Log
 from .machine import LimineMachine
+from .reports import FrameReports
 from .runs import FrameRuns
 
 # One processor is running until others are started.
 _PROCESSORS = const(1)
 
 
-class PageFrameManager(FrameRuns):
+class PageFrameManager(FrameRuns, FrameReports):
     """Manages every frame of a machine; the kernel's is `pfm.PFM`, made at import and initialised once.
 
-    `log` writes what init does; set `log.level` to turn it up or down.
+    `log` writes what init does; set `log.level` to turn it up or down.  `space` is
+    the address space in force (see machine.py), None where there is none to ask;
+    who changes address spaces sets it.
     """
 
     def __init__(self):
@@ -41,6 +44,7 @@ class PageFrameManager(FrameRuns):
         self.regions = ()
         self.frames = None
         self.init_us = 0
+        self.space = None
         self._machine = None
         self._reclaimed = ()
 
@@ -77,6 +81,7 @@ class PageFrameManager(FrameRuns):
         # 4. to 6. Write every entry in its final state: default, RESERVED, the array's own.
         frames.build()
         self._attach(machine, frames, debug)
+        self.space = space
         self._open()
         for region in self.regions:
             self.log.debug("{}", region)

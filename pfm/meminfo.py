@@ -131,7 +131,7 @@ class MemMap(Report):
 
     def lines(self):
         """Yield the lines of the printed table."""
-        yield "{:<16} {:<16} {:>10} {:>10}  Type".format("From", "To", "Size", "Free")
+        yield "{:<14} {:<14} {:>10} {:>10}  Type".format("From", "To", "Size", "Free")
         for region in self.regions:
             yield "{} {} {:>10} {:>10}  {}{}".format(
                 phys_text(region.start << PAGE_SHIFT),

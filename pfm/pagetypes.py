@@ -132,7 +132,7 @@ class FlagRuns(Report):
     def lines(self):
         """Yield the lines of the printed table: the first runs, and the sum of all."""
         yield "Runs of {}".format(decode_flags(self.flags))
-        yield "{:<16} {:<16} {:>10} {:>12} {:>12}".format("From", "To", "Size", "First", "Frames")
+        yield "{:<14} {:<14} {:>10} {:>12} {:>12}".format("From", "To", "Size", "First", "Frames")
         runs = 0
         frames = 0
         for first, count in self:

@@ -74,6 +74,7 @@ class FileMemory:
         self.size = size
         self.file = _file(size)
         self._mapped = []
+        self._pages = []
         place = _MAP_FIXED_NOREPLACE if virt else 0
         flags = _MAP_SHARED | _MAP_NORESERVE | place
         self.virt = _map(virt, size, _PROT_READ | _PROT_WRITE, flags, self.file)
@@ -101,9 +102,11 @@ class FileMemory:
         """Map as `PageTables.map`."""
         protection = _PROT_READ | (_PROT_WRITE if flags & WRITE else 0)
         _map(virt, count * PAGE_SIZE, protection, _MAP_SHARED | _MAP_FIXED, self.file, phys)
+        self._pages.append((virt, phys, count, flags, PAGE_SIZE))
 
     def map_shared(self, virt, phys, count, flags=0):
         """Map as `PageTables.map_shared`, but with the frame's contents of now."""
+        self._pages.append((virt, phys, count, flags, 0))
         page = uctypes.bytearray_at(self.virt + phys, PAGE_SIZE)
         size = _SHARED_PAGES * PAGE_SIZE
         file = _file(size)
@@ -117,6 +120,16 @@ class FileMemory:
             virt += pages * PAGE_SIZE
             count -= pages
         _close(file)
+
+    def query(self, virt):
+        """Answer as `PageTables.query`, for pages mapped here and for the HHDM."""
+        if self.virt <= virt < self.virt + self.size:
+            return virt - self.virt, PAGE_SIZE, WRITE
+        for start, phys, count, flags, step in self._pages:
+            page = (virt - start) >> PAGE_SHIFT
+            if 0 <= page < count:
+                return phys + page * step + virt % PAGE_SIZE, PAGE_SIZE, flags
+        return None
 
 
 class BufferMemory:

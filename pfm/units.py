@@ -7,7 +7,8 @@ def human_size(size):
     """Return `size`, in bytes, in the largest binary unit of which it has at least one."""
     unit = 0
     scale = 1
-    while size >= scale * 1024 and unit < len(_UNITS) - 1:
+    # From 1023.95 on, one digit behind the point would make it 1024.0.
+    while size * 20 >= scale * 20479 and unit < len(_UNITS) - 1:
         scale *= 1024
         unit += 1
     if size % scale == 0:
@@ -16,8 +17,8 @@ def human_size(size):
 
 
 def phys_text(phys):
-    """Return the physical address `phys` as `p0x…`, as wide as x86-64's 52 bits."""
-    return "p0x{:013x}".format(phys)
+    """Return the physical address `phys` as `p0x…`, 44 bits wide, since frames end there."""
+    return "p0x{:011x}".format(phys)
 
 
 def virt_text(virt):

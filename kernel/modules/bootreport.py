@@ -7,20 +7,7 @@ import limine
 import uctypes
 from pfm import limine as protocol
 from pfm import memmap
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-
-
-def human_size(size):
-    """Return `size`, in bytes, in the largest binary unit of which it has at least one."""
-    unit = 0
-    scale = 1
-    while size >= scale * 1024 and unit < len(_UNITS) - 1:
-        scale *= 1024
-        unit += 1
-    if size % scale == 0:
-        return "{} {}".format(size // scale, _UNITS[unit])
-    return "{:.1f} {}".format(size / scale, _UNITS[unit])
+from pfm.units import human_size
 
 
 def _loader():
@@ -74,3 +61,6 @@ def print_frames(manager, heap):
     )
     print("Init         {} us".format(manager.init_us))
     print("Python heap  {}".format(human_size(heap)))
+    for report in (manager.meminfo(), manager.buddyinfo(), manager.chart()):
+        print()
+        print(report)
