@@ -33,7 +33,6 @@ static void read_firmware(const struct multiboot_info *info) {
     if (boot.requests.revision >= 5) {
         smbios_mark_tables(&map);
     }
-    regions_trim_usable(&map);
 }
 
 static void place(void) {
