@@ -70,7 +70,8 @@ class Identity(Report):
         if isinstance(addr, PFN):
             addr = Phys(addr << PAGE_SHIFT)
         physical = isinstance(addr, Phys)
-        addr = int(addr)
+        # Refuses what is no integer, unlike int() alone.
+        addr = int(addr | 0)
         if not physical and array.base <= addr < array_end:
             self.entry_of = addr - array.base >> ENTRY_SHIFT
         in_hhdm = not physical and hhdm <= addr < direct_end
