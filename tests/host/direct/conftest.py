@@ -2,9 +2,8 @@
 
 import shutil
 
-import pytest
-
 import probe_kernel
+import pytest
 
 
 @pytest.fixture(scope="session")

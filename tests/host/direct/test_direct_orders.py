@@ -2,10 +2,8 @@
 
 import re
 
-import pytest
-from qemu import Ending
-
 import probe_kernel
+import pytest
 from probe_kernel import (
     GIB,
     HHDM,
@@ -21,6 +19,7 @@ from probe_kernel import (
     refused,
     served,
 )
+from qemu import Ending
 
 
 def test_served_map_is_exactly_as_given(newest):

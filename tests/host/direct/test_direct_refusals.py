@@ -2,11 +2,10 @@
 
 import re
 
-import pytest
-from qemu import Boot, Ending, Process, command
-
 import probe_kernel
+import pytest
 from probe_kernel import BASE_VIRT, KIB, MIB, PAGE, refused
+from qemu import Boot, Ending, Process, command
 
 
 @pytest.mark.parametrize(

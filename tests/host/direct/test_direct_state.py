@@ -3,9 +3,8 @@
 import re
 import time
 
-import pytest
-
 import probe_kernel
+import pytest
 from probe_kernel import (
     ACPI,
     BASE_VIRT,
