@@ -75,7 +75,9 @@ class Chart(Report):
         self.rows = []
         free = 0
         for first, end in stretches:
-            free += self._draw(manager, first << _CELLS_SHIFT + shift, (end - first) * _CELLS, shift)
+            free += self._draw(
+                manager, first << _CELLS_SHIFT + shift, (end - first) * _CELLS, shift
+            )
         self.compare("free frames", free, sum(manager.free_frames()))
 
     def _draw(self, manager, origin, cells, shift):

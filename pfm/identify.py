@@ -5,7 +5,6 @@ from .address import PAGE_SHIFT, PFN, PFN_LIMIT, PHYS_LIMIT, Phys
 from .errors import ArgumentError
 from .flags import decode_flags
 from .frame import (
-    ABSENT,
     COMPOUND_TAIL,
     ENTRY_SHIFT,
     KIND_NAMES,
@@ -192,5 +191,7 @@ class Identity(Report):
         if self.frames != 1 << self.order:
             text += ", of the run {}..{}".format(self.first, self.first + self.frames - 1)
         if self.rc is not None:
-            text += ", {} reference{}, tag 0x{:x}".format(self.rc, "" if self.rc == 1 else "s", self.tag)
+            text += ", {} reference{}, tag 0x{:x}".format(
+                self.rc, "" if self.rc == 1 else "s", self.tag
+            )
         return text

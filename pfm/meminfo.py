@@ -69,7 +69,9 @@ class MemInfo(Report):
                     kept.watermark,
                 )
             )
-        sums = [sum([zone[field] for zone in self.zones]) for field in range(1, len(self.zones[0]))]
+        sums = [
+            sum([zone[field] for zone in self.zones]) for field in range(1, len(self.zones[0]))
+        ]
         self.total = ZoneInfo("all", *sums)
 
     def lines(self):
@@ -103,11 +105,14 @@ class BuddyInfo(Report):
 
     def lines(self):
         """Yield the lines of the printed table: a row a zone, a column an order."""
-        rows = [tuple(range(ORDER_MAX + 1))] + self.blocks
-        widths = [1 + max([len(str(row[order])) for row in rows]) for order in range(ORDER_MAX + 1)]
-        for name, row in zip(("Order",) + Zone.NAMES, rows):
-            cells = [" " * (width - len(str(cell))) + str(cell) for cell, width in zip(row, widths)]
-            yield "{:<6}".format(name) + "".join(cells)
+        orders = range(ORDER_MAX + 1)
+        rows = [("Order",) + tuple(orders)]
+        for zone, blocks in enumerate(self.blocks):
+            rows.append((Zone.NAMES[zone],) + blocks)
+        widths = [max([len(str(row[1 + order])) for row in rows]) for order in orders]
+        for row in rows:
+            cells = ["{:>{}}".format(row[1 + order], widths[order]) for order in orders]
+            yield "{:<6} ".format(row[0]) + " ".join(cells)
         yield "Free blocks: {} ({})".format(sum([sum(row) for row in self.blocks]), self.verdict())
 
 

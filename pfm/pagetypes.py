@@ -68,7 +68,7 @@ class PageTypes(Report):
         kinds = [0] * len(KIND_NAMES)
         for row in self.types:
             kinds[row.kind] += row.count
-        self.kinds = {name: count for name, count in zip(KIND_NAMES, kinds) if count}
+        self.kinds = {KIND_NAMES[kind]: count for kind, count in enumerate(kinds) if count}
         self.total = sum(kinds) - kinds[ABSENT]
         meminfo = manager.meminfo()
         self.differences.extend(meminfo.differences)
