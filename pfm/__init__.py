@@ -21,6 +21,7 @@ from .errors import (
     FrameRangeError,
     FrameStateError,
     GarbledMemoryMapError,
+    InvariantError,
     LockHeldError,
     LockTimeoutError,
     MappingError,

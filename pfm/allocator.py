@@ -47,7 +47,8 @@ from .zone import ORDER_MAX, ZONE_SIZE, ZONES, Zone, watermark, zone_at, zone_of
 # Frames that a processor keeps at hand, and how many it moves at once.
 MAGAZINE_FRAMES = const(64)
 _MAGAZINE_BATCH = const(32)
-_MAGAZINE_SIZE = const(512)
+# Bytes of a magazine in the control pages.
+MAGAZINE_SIZE = const(512)
 # Behind the zones in the control pages.
 _MAGAZINES_OFFSET = const(1024)
 _PAGE_WORDS = const(1024)
@@ -55,7 +56,7 @@ _PAGE_WORDS = const(1024)
 
 def control_size(processors):
     """Return the bytes of control memory for that many processors."""
-    return _MAGAZINES_OFFSET + processors * _MAGAZINE_SIZE
+    return _MAGAZINES_OFFSET + processors * MAGAZINE_SIZE
 
 
 class FrameAllocator:
@@ -233,7 +234,7 @@ class FrameAllocator:
 
     @micropython.native
     def _magazine(self):
-        return self._magazines + (context() - 1) * _MAGAZINE_SIZE
+        return self._magazines + (context() - 1) * MAGAZINE_SIZE
 
     @micropython.native
     def _pop(self):
@@ -349,7 +350,7 @@ class FrameAllocator:
         if self._top >= 0:
             for processor in range(self._processors):
                 counts[self._top] += buddy.cached_count(
-                    self._magazines + processor * _MAGAZINE_SIZE
+                    self._magazines + processor * MAGAZINE_SIZE
                 )
         return tuple(counts)
 

@@ -69,7 +69,7 @@ class FlagsRangeError(PFMError):
         self.flags = flags
 
 
-def _lock_name(what):
+def _place_name(what):
     return "frame {}".format(what) if isinstance(what, int) else "zone {}".format(what)
 
 
@@ -78,7 +78,7 @@ class LockHeldError(PFMError):
 
     def __init__(self, what, owner):
         super().__init__(
-            "{} already locked by this context ({})".format(_lock_name(what), owner)
+            "{} already locked by this context ({})".format(_place_name(what), owner)
         )
         self.what = what
         self.owner = owner
@@ -88,7 +88,7 @@ class LockTimeoutError(PFMError):
     """Another context, `owner`, kept the lock of `what` over the whole bounded wait."""
 
     def __init__(self, what, owner):
-        super().__init__("{} still locked by context {}".format(_lock_name(what), owner))
+        super().__init__("{} still locked by context {}".format(_place_name(what), owner))
         self.what = what
         self.owner = owner
 
@@ -141,6 +141,25 @@ class FrameCorruptError(PFMError):
         self.pfn = pfn
         self.phys = phys
         self.value = value
+
+
+class InvariantError(PFMError):
+    """`PFM.check()` found `invariant` of docs/invariants.md broken: `found` where `expected` should stand.
+
+    `pfn` is the first frame where it is, None where it is a matter of the whole `zone`.
+    """
+
+    def __init__(self, invariant, pfn, zone, found, expected):
+        super().__init__(
+            "{} broken at {}: found 0x{:x}, expected 0x{:x}".format(
+                invariant, _place_name(zone if pfn is None else pfn), found, expected
+            )
+        )
+        self.invariant = invariant
+        self.pfn = pfn
+        self.zone = zone
+        self.found = found
+        self.expected = expected
 
 
 class MappingError(PFMError):

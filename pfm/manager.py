@@ -9,6 +9,7 @@ from micropython import const
 from . import buddy, limine, memmap, resume
 from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed
 from .allocator import control_size
+from .check import check
 from .errors import (
     AlreadyInitialisedError,
     ArgumentError,
@@ -47,6 +48,7 @@ class PageFrameManager(FrameRuns, FrameReports):
         self.space = None
         self._machine = None
         self._reclaimed = ()
+        self._state_virt = 0
 
     @property
     def initialised(self):
@@ -102,7 +104,11 @@ class PageFrameManager(FrameRuns, FrameReports):
         self._start(frames, signed(machine.hhdm), control, _PROCESSORS, debug)
 
     def save(self, state_virt):
-        """Write to the address `state_virt` what `resume` needs: `sizeof(resume.SAVED)` bytes."""
+        """Write to the address `state_virt` what `resume` needs, and keep it up to date there.
+
+        It takes `sizeof(resume.SAVED)` bytes.
+        """
+        self._state_virt = state_virt
         saved = uctypes.struct(state_virt, resume.SAVED)
         self.frames.save(saved)
         saved.processors = _PROCESSORS
@@ -132,6 +138,7 @@ class PageFrameManager(FrameRuns, FrameReports):
         frames.restore(saved, machine.hhdm)
         frames.regions = memmap.adopt(frames.regions, self._reclaimed)
         self._attach(machine, frames, bool(saved.debug))
+        self._state_virt = state_virt
         self._recount()
         for region in self.regions:
             if region.present:
@@ -177,6 +184,8 @@ class PageFrameManager(FrameRuns, FrameReports):
                 self._reclaimed += (kind,)
                 self.regions = self.frames.regions = memmap.adopt(self.regions, (kind,))
             given.append(sum([region.end - region.start for region in taken]))
+        if self._state_virt:
+            self.save(self._state_virt)
         return tuple(given)
 
     def set_flags(self, pfn, flags):
@@ -238,6 +247,16 @@ class PageFrameManager(FrameRuns, FrameReports):
         if pfn < self._first or pfn > self._last:
             return False
         return _state(self._entry(pfn)) >> KIND_SHIFT != ABSENT
+
+    def check(self):
+        """Walk every invariant of docs/invariants.md and return how much there was, as `check.Walked` in frames.
+
+        Raises InvariantError for the first that is broken, NotInitialisedError.
+        Holds each zone's lock while it walks that zone.  Cost: a look at each entry with RAM.
+        """
+        if self._last < 0:
+            self._out_of_bounds(0)
+        return check(self)
 
     def as_virt(self, phys):
         """Return the virtual address, in the HHDM, of the physical address `phys`.

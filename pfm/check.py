@@ -1,0 +1,237 @@
+"""`PFM.check()`: a walk over every invariant that docs/invariants.md lists, by the names used there."""
+
+from array import array
+from collections import namedtuple
+
+import uctypes
+
+from . import buddy, walk
+from .address import PAGE_SHIFT, signed
+from .allocator import MAGAZINE_FRAMES, MAGAZINE_SIZE
+from .errors import InvariantError
+from .frame import ABSENT, RESERVED
+from .framearray import GRANULE_SHIFT
+from .lock import acquire, context, release
+from .memmap import FRAME_ARRAY
+from .zone import ORDER_MAX, Zone, watermark, zone_at
+
+# The codes of walk.py are indices of this list.
+INVARIANTS = (
+    None,
+    "absent-frame",
+    "reserved-frame",
+    "frame-lock",
+    "blocks-tile",
+    "block-order",
+    "block-aligned",
+    "block-tail",
+    "usable-unreserved",
+    "refcount",
+    "run",
+    "compound",
+    "buddies-merged",
+    "list-member",
+    "list-linked",
+    "list-head",
+    "list-length",
+    "orders-mask",
+    "magazine",
+    "zone-lock",
+    "zone-bounds",
+    "zone-free",
+    "zone-managed",
+    "zone-present",
+    "watermark",
+    "array-reserved",
+)
+
+# What a walk came over: frames with RAM, blocks, and how the frames of the
+# blocks divide; `frames` is larger by what is reserved.
+Walked = namedtuple("Walked", ("frames", "blocks", "free", "cached", "used"))
+
+
+class _Walk:
+    """One walk over `manager`; its report is what walk.py describes."""
+
+    def __init__(self, manager):
+        self._pfm = manager
+        self._base = manager._base
+        self._contexts = manager._processors
+        self._report = array("I", bytes(4 * walk.REPORT_WORDS))
+        self._place = signed(uctypes.addressof(self._report))
+        self.frames = 0
+        self.blocks = 0
+        self.free = 0
+        self.cached = 0
+        self.used = 0
+
+    def _judge(self, code):
+        """Raise the error for what a walk has returned, unless that is 0."""
+        if code:
+            report = self._report
+            raise InvariantError(
+                INVARIANTS[code], report[walk.PFN], None, report[walk.FOUND], report[walk.EXPECTED]
+            )
+
+    def _single(self, start, end, kind):
+        return walk.single(self._base, start, end, kind, self._contexts, self._place)
+
+    def array(self):
+        """Check that the array's own frames are set apart."""
+        frames = self._pfm.frames
+        start = frames.start_phys >> PAGE_SHIFT
+        end = frames.end_phys >> PAGE_SHIFT
+        at = start
+        for region in self._pfm.regions:
+            if region.type == FRAME_ARRAY and region.start <= at < region.end:
+                at = region.end
+        if at != end:
+            raise InvariantError("array-reserved", start, None, at, end)
+        if self._single(start, end, RESERVED) == walk.RESERVED_FRAME:
+            report = self._report
+            raise InvariantError(
+                "array-reserved",
+                report[walk.PFN],
+                None,
+                report[walk.FOUND],
+                report[walk.EXPECTED],
+            )
+
+    def reserved(self):
+        """Check the frames with RAM that are never handed out."""
+        for region in self._pfm.regions:
+            if region.present:
+                self.frames += region.end - region.start
+                if not region.usable:
+                    self._judge(self._single(region.start, region.end, RESERVED))
+
+    def absent(self):
+        """Check the holes: all of a short one, the edges of a long one and a granule inside it."""
+        at = 0
+        for region in self._pfm.regions:
+            if region.present:
+                self._hole(at, region.start)
+                at = region.end
+        last = (at >> GRANULE_SHIFT) + 1 << GRANULE_SHIFT
+        self._judge(self._single(at, last if at % (1 << GRANULE_SHIFT) else at, ABSENT))
+
+    def _hole(self, start, end):
+        granule = 1 << GRANULE_SHIFT
+        low = min(end, (start + 2 * granule) & -granule)
+        high = max(low, (end - 2 * granule) & -granule)
+        self._judge(self._single(start, low, ABSENT))
+        self._judge(self._single(high, end, ABSENT))
+
+    def zones(self):
+        """Check what the zones tell of themselves."""
+        for zone in range(len(Zone.NAMES)):
+            state = self._state(zone)
+            name = Zone.NAMES[zone]
+            held = state.lock
+            if held > self._contexts or held == context():
+                raise InvariantError("zone-lock", None, name, held, 0)
+            count = self._pfm._last + 1
+            for found, expected in (
+                (state.start, Zone.BOUNDS[zone]),
+                (state.end, min(Zone.BOUNDS[zone + 1], count)),
+            ):
+                if found != expected:
+                    raise InvariantError("zone-bounds", None, name, found, expected)
+            present = 0
+            usable = 0
+            for _, start, end, kind in self._ranges(zone, False):
+                present += end - start
+                usable += end - start if kind.usable else 0
+            for invariant, found, expected in (
+                ("zone-present", state.present, present),
+                ("zone-managed", state.managed, usable),
+                ("watermark", state.watermark, watermark(usable)),
+            ):
+                if found != expected:
+                    raise InvariantError(invariant, None, name, found, expected)
+
+    def _state(self, zone):
+        return zone_at(self._pfm._zones[0], zone)
+
+    def _ranges(self, zone, usable):
+        """Return (last of its region, start, end, region) of the present, or only the usable, ranges in a zone."""
+        found = []
+        for region in self._pfm.regions:
+            start = max(region.start, Zone.BOUNDS[zone])
+            end = min(region.end, Zone.BOUNDS[zone + 1])
+            if start < end and region.present and (region.usable or not usable):
+                found.append((end == region.end, start, end, region))
+        return found
+
+    def zone(self, zone):
+        """Check the blocks and lists of a zone, with its lock held."""
+        address = self._pfm._zones[zone]
+        report = self._report
+        for slot in range(walk.SEEN_USED, walk.REPORT_WORDS):
+            # A run may go on from the zone below.
+            if slot not in (walk.RUN_HEAD, walk.RUN_LEFT):
+                report[slot] = 0
+        ranges = self._ranges(zone, True)
+        irq = acquire(address, Zone.NAMES[zone])
+        code = 0
+        for last, start, end, _ in ranges:
+            code = walk.blocks(self._base, start, end, address, self._contexts, self._place)
+            if not code and last and report[walk.RUN_LEFT]:
+                report[walk.PFN] = report[walk.RUN_HEAD]
+                report[walk.FOUND] = report[walk.RUN_LEFT]
+                report[walk.EXPECTED] = 0
+                code = walk.RUN
+            if code:
+                break
+        code = code or walk.lists(self._base, address, self._place)
+        free = self._state(zone).free
+        managed = self._state(zone).managed
+        cached = 0
+        if not code and zone == self._pfm._top:
+            code, cached = self._magazines(zone)
+        release(address, irq)
+        self._judge(code)
+        name = Zone.NAMES[zone]
+        blocks = sum([report[walk.SEEN_FREE + order] << order for order in range(ORDER_MAX + 1)])
+        if free != blocks:
+            raise InvariantError("zone-free", None, name, free, blocks)
+        if report[walk.SEEN_CACHED] != cached:
+            raise InvariantError("magazine", None, name, report[walk.SEEN_CACHED], cached)
+        if free + cached + report[walk.SEEN_USED] != managed:
+            raise InvariantError(
+                "zone-managed", None, name, managed, free + cached + report[walk.SEEN_USED]
+            )
+        self.blocks += report[walk.SEEN_BLOCKS]
+        self.free += free
+        self.cached += cached
+        self.used += report[walk.SEEN_USED]
+
+    def _magazines(self, zone):
+        """Check the magazines; return the code and the frames in them."""
+        cached = 0
+        for processor in range(self._pfm._processors):
+            magazine = self._pfm._magazines + processor * MAGAZINE_SIZE
+            code = walk.magazine(
+                self._base,
+                magazine,
+                MAGAZINE_FRAMES,
+                Zone.BOUNDS[zone],
+                min(Zone.BOUNDS[zone + 1], self._pfm._last + 1),
+                self._place,
+            )
+            if code:
+                return code, 0
+            cached += buddy.cached_count(magazine)
+        return 0, cached
+
+
+def check(manager):
+    """Walk `manager`; see `PageFrameManager.check`."""
+    walked = _Walk(manager)
+    walked.zones()
+    walked.array()
+    walked.reserved()
+    walked.absent()
+    for zone in range(len(Zone.NAMES)):
+        walked.zone(zone)
+    return Walked(walked.frames, walked.blocks, walked.free, walked.cached, walked.used)

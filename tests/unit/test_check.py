@@ -1,0 +1,532 @@
+"""Each invariant of docs/invariants.md broken on purpose, and named by `check()` with its frame."""
+
+import uctypes
+from ktap import equal, raises
+from maps import GIB, MIB, SMALL_8M, frames
+
+from pfm import InvariantError, NotInitialisedError, PageFlags, PageFrameManager, Zone, limine
+from pfm.allocator import MAGAZINE_FRAMES
+from pfm.buddy import holder
+from pfm.check import INVARIANTS
+from pfm.frame import ABSENT, ENTRY_SHIFT, FREE, PART, TAIL, USED, PageFrame, state_of
+from pfm.testing import FakeMachine
+from pfm.zone import zone_at
+
+# All three zones, with a hole that shares granules and one that fills whole ones.
+THREE_ZONES = [
+    (0x1000, 4 * MIB, limine.USABLE),
+    (12 * MIB + 0x5000, 36 * MIB - 0x5000, limine.USABLE),
+    (48 * MIB, MIB, limine.ACPI_NVS),
+    (4 * GIB, 16 * MIB, limine.USABLE),
+]
+
+_broken = set()
+
+
+def entry(pfm, pfn):
+    return PageFrame.at(pfm.frames.base + (pfn << ENTRY_SHIFT))
+
+
+def zone(pfm, number):
+    return zone_at(pfm._zones[0], number)
+
+
+def break_and_check(invariant, pfn, change, machine=SMALL_8M, prepare=None):
+    """Boot, `prepare`, `check()`, `change`, and expect `check()` to name `invariant` at frame `pfn`.
+
+    `prepare` returns what `change` gets besides the manager; a `pfn` that is
+    callable gets the same and returns the frame, or a zone's name.
+    """
+    _broken.add(invariant)
+    with FakeMachine(machine) as fake:
+        pfm = fake.boot()
+        made = prepare(pfm) if prepare else None
+        pfm.check()
+        where = pfn(pfm, made) if callable(pfn) else pfn
+        change(pfm, made)
+        error = raises(InvariantError, pfm.check)
+        equal((error.invariant, error.zone if error.pfn is None else error.pfn), (invariant, where))
+        assert error.found != error.expected, str(error)
+        assert invariant in str(error)
+        # What it found, it left; and it left no lock.
+        if invariant != "zone-lock":
+            equal(raises(InvariantError, pfm.check).pfn, error.pfn)
+        for number in range(3):
+            if invariant != "zone-lock":
+                equal(zone(pfm, number).lock, 0)
+
+
+def poke(field, value):
+    """Return a change that stores `value` in a field of the prepared frame."""
+
+    def change(pfm, pfn):
+        setattr(entry(pfm, pfn), field, value)
+
+    return change
+
+
+def poke_zone(number, field, step):
+    def change(pfm, made):
+        state = zone(pfm, number)
+        setattr(state, field, getattr(state, field) + step)
+
+    return change
+
+
+def same(pfm, made):
+    return made
+
+
+def free_head(pfm):
+    """Return the head of a free block that is not the first of its list, of 8 frames."""
+    frames_ = [pfm.alloc(3) for _ in range(6)]
+    for pfn in frames_[::2]:
+        pfm.free(pfn)
+    return entry(pfm, zone(pfm, Zone.DMA).lists[3].head).next
+
+
+def test_before_init():
+    raises(NotInitialisedError, PageFrameManager().check)
+
+
+def test_counts_what_it_walks():
+    with FakeMachine(THREE_ZONES) as machine:
+        pfm = machine.boot()
+        before = pfm.check()
+        equal(before.frames, frames(4 * MIB + 36 * MIB + MIB + 16 * MIB) - 5)
+        equal((before.free, before.cached, before.used), (sum(pfm.free_frames()), 0, 0))
+        taken = [pfm.alloc(), pfm.alloc(4), pfm.alloc(5, compound=True), pfm.alloc_pages(77)]
+        after = pfm.check()
+        equal(after.used, 1 + 16 + 32 + 77)
+        equal(after.cached, 31)
+        equal(after.free + after.cached + after.used, before.free)
+        for pfn in taken:
+            pfm.free(pfn)
+        pfm.drain()
+        equal(pfm.check(), before)
+
+
+def test_run_across_zones_is_whole():
+    with FakeMachine([(0x1000, 64 * MIB, limine.USABLE)]) as machine:
+        pfm = machine.boot()
+        run = pfm.alloc_at(4096 - 70, 200)
+        equal(pfm.check().used, 200)
+        pfm.free(run)
+        pfm.check()
+
+
+def test_guard_and_its_lock_are_no_fault():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        with pfm.get(42) as frame:
+            frame.rc = 1
+            pfm.check()
+        pfm.check()
+
+
+def test_flat_array():
+    with FakeMachine(SMALL_8M + [(12 * MIB, 8 * MIB, limine.USABLE)], sparse=False) as machine:
+        pfm = machine.boot()
+        pfm.check()
+        for pfn in (frames(8 * MIB), frames(8 * MIB) + 255, frames(12 * MIB) - 1):
+            entry(pfm, pfn).state = 0
+            equal(raises(InvariantError, pfm.check).pfn, pfn)
+            entry(pfm, pfn).state = state_of(ABSENT)
+
+
+def test_debug_mode_holds_too():
+    with FakeMachine(THREE_ZONES) as machine:
+        pfm = machine.boot(debug=True)
+        many = pfm.alloc_many(100)
+        pfm.free(pfm.alloc(6))
+        pfm.check()
+        pfm.free_many(many)
+        pfm.check()
+
+
+def test_zone_lock():
+    break_and_check("zone-lock", "DMA", poke_zone(Zone.DMA, "lock", 1))
+    break_and_check("zone-lock", "DMA32", poke_zone(Zone.DMA32, "lock", 7), THREE_ZONES)
+
+
+def test_zone_bounds():
+    break_and_check("zone-bounds", "DMA", poke_zone(Zone.DMA, "start", 1))
+    break_and_check("zone-bounds", "DMA", poke_zone(Zone.DMA, "end", -1))
+    break_and_check("zone-bounds", "NORMAL", poke_zone(Zone.NORMAL, "end", 1), THREE_ZONES)
+
+
+def test_zone_present():
+    break_and_check("zone-present", "DMA", poke_zone(Zone.DMA, "present", -1))
+    break_and_check("zone-present", "NORMAL", poke_zone(Zone.NORMAL, "present", 1), THREE_ZONES)
+
+
+def test_zone_managed():
+    break_and_check("zone-managed", "DMA", poke_zone(Zone.DMA, "managed", 1))
+    break_and_check("zone-managed", "NORMAL", poke_zone(Zone.NORMAL, "managed", -1), THREE_ZONES)
+
+
+def test_watermark():
+    break_and_check("watermark", "DMA32", poke_zone(Zone.DMA32, "watermark", 1), THREE_ZONES)
+
+
+def test_array_reserved():
+    def first(pfm, made):
+        return frames(pfm.frames.start_phys)
+
+    def last(pfm, made):
+        return frames(pfm.frames.end_phys) - 1
+
+    def clear(at):
+        return lambda pfm, made: pfm.clear_flags(at(pfm, made), PageFlags.RESERVED)
+
+    break_and_check("array-reserved", first, clear(first))
+    break_and_check("array-reserved", last, clear(last), THREE_ZONES)
+    break_and_check(
+        "array-reserved",
+        last,
+        lambda pfm, made: setattr(entry(pfm, last(pfm, made)), "state", state_of(USED)),
+    )
+
+    def too_short(pfm, made):
+        pfm.frames.end_phys += 4096
+
+    break_and_check("array-reserved", first, too_short)
+
+
+def test_reserved_frame():
+    nvs = frames(48 * MIB)
+
+    def prepare(pfm):
+        return nvs + 255
+
+    break_and_check("reserved-frame", nvs + 255, poke("flags", 0), THREE_ZONES, prepare)
+    break_and_check("reserved-frame", nvs + 255, poke("state", state_of(FREE)), THREE_ZONES, prepare)
+    break_and_check("reserved-frame", 0, lambda pfm, made: poke("state", TAIL)(pfm, 0))
+
+
+def test_absent_frame():
+    def absent(pfn, field, value):
+        change = poke(field, value)
+        break_and_check("absent-frame", pfn, lambda pfm, made: change(pfm, pfn), THREE_ZONES)
+
+    # Behind a region, and before one.
+    absent(frames(4 * MIB) + 1, "state", state_of(FREE))
+    absent(frames(12 * MIB) + 4, "flags", 0)
+    # Past the last frame of all.
+    last = frames(4 * MIB) + 1
+    break_and_check("absent-frame", last, lambda pfm, made: poke("flags", 0)(pfm, last), THREE_ZONES[:1])
+
+
+def test_frame_lock():
+    def used(pfm):
+        return pfm.alloc(4)
+
+    break_and_check("frame-lock", same, poke("lock", 9), prepare=used)
+    break_and_check("frame-lock", lambda pfm, pfn: pfn + 3, lambda pfm, pfn: poke("lock", 9)(pfm, pfn + 3), prepare=used)
+    break_and_check("frame-lock", 0, lambda pfm, made: poke("lock", 9)(pfm, 0))
+
+
+def test_blocks_tile():
+    def used(pfm):
+        return pfm.alloc(4)
+
+    # A head is no head, a block reaches out of its region, a block is too short.
+    break_and_check("blocks-tile", same, poke("state", TAIL), prepare=used)
+    break_and_check("blocks-tile", same, poke("state", state_of(ABSENT)), prepare=used)
+
+    def grow(pfm, pfn):
+        entry(pfm, pfn).state = state_of(USED, 9)
+        entry(pfm, pfn).order = 9
+
+    def before_the_array(pfm):
+        # The last 512-aligned frame of the first region, whose 512 frames the array cuts.
+        pfn = frames(pfm.frames.start_phys) >> 9 << 9
+        return pfm.alloc_at(pfn)
+
+    break_and_check("blocks-tile", same, grow, prepare=before_the_array)
+
+    def shrink(pfm, pfn):
+        entry(pfm, pfn).state = state_of(USED, 3)
+        entry(pfm, pfn).order = 3
+
+    break_and_check("blocks-tile", lambda pfm, pfn: pfn + 8, shrink, prepare=used)
+
+
+def test_block_order():
+    def used(pfm):
+        return pfm.alloc(4)
+
+    break_and_check("block-order", same, poke("order", 5), prepare=used)
+    break_and_check("block-order", same, poke("state", state_of(USED, 19)), prepare=used)
+    break_and_check("block-order", same, poke("order", 1), prepare=free_head)
+    break_and_check("block-order", same, lambda pfm, pfn: setattr(entry(pfm, pfn), "state", 0x81), prepare=a_cached)
+
+
+def a_cached(pfm):
+    """Return the lowest frame in the magazine."""
+    pfm.free(pfm.alloc())
+    magazine = uctypes.struct(pfm._magazines, MAGAZINE)
+    return min([magazine.frames[i] for i in range(magazine.count)])
+
+
+MAGAZINE = {
+    "count": 0 | uctypes.UINT32,
+    "frames": (4 | uctypes.ARRAY, MAGAZINE_FRAMES | uctypes.UINT32),
+}
+
+
+def test_block_aligned():
+    def shift(pfm, pfn):
+        # The pair of blocks pfn, pfn + 1 as one block of two at an odd frame.
+        entry(pfm, pfn).state = state_of(USED, 1)
+        entry(pfm, pfn).order = 1
+
+    def odd(pfm):
+        return pfm.alloc_at(1025)
+
+    break_and_check("block-aligned", 1025, shift, prepare=odd)
+
+
+def test_block_tail():
+    def used(pfm):
+        return pfm.alloc(4)
+
+    def inside(pfm, pfn):
+        entry(pfm, pfn + 5).state = state_of(FREE)
+
+    break_and_check("block-tail", lambda pfm, pfn: pfn + 5, inside, prepare=used)
+    break_and_check("block-tail", lambda pfm, pfn: pfn + 5, inside, prepare=free_head)
+
+
+def test_usable_unreserved():
+    def used(pfm):
+        return pfm.alloc(4)
+
+    def flag(offset):
+        return lambda pfm, pfn: pfm.set_flags(pfn + offset, PageFlags.RESERVED)
+
+    break_and_check("usable-unreserved", same, flag(0), prepare=free_head)
+    break_and_check("usable-unreserved", lambda pfm, pfn: pfn + 7, flag(7), prepare=free_head)
+    break_and_check("usable-unreserved", lambda pfm, pfn: pfn + 1, flag(1), prepare=used)
+    break_and_check("usable-unreserved", same, flag(0), prepare=a_cached)
+
+
+def test_refcount():
+    break_and_check("refcount", same, poke("rc", 0), prepare=lambda pfm: pfm.alloc(2))
+    break_and_check("refcount", same, poke("rc", 0), prepare=lambda pfm: pfm.alloc_at(1025, 7))
+
+
+def test_run():
+    def run(pfm):
+        # 1025, 1026..1027, 1028..1031, 1032..1035.
+        return pfm.alloc_at(1025, 11)
+
+    def at(offset):
+        return lambda pfm, pfn: pfn + offset
+
+    def change(offset, field, value):
+        return lambda pfm, pfn: setattr(entry(pfm, pfn + offset), field, value)
+
+    # A part names another head, the count is too small or too large, a part is none,
+    # a head counts no more frames than its own block has.
+    break_and_check("run", at(3), change(3, "prev", 1026), prepare=run)
+    break_and_check("run", at(7), change(0, "next", 10), prepare=run)
+    break_and_check("run", at(11), change(0, "next", 12), prepare=run)
+    break_and_check("run", at(1), change(1, "state", state_of(USED, 1)), prepare=run)
+    break_and_check("run", at(0), change(0, "next", 1), prepare=run)
+    break_and_check("run", at(0), change(0, "state", state_of(PART)), prepare=run)
+
+    def to_the_array(pfm):
+        end = frames(pfm.frames.start_phys)
+        return pfm.alloc_at(end - 5, 5)
+
+    break_and_check("run", at(0), change(0, "next", 6), prepare=to_the_array)
+
+
+def test_compound():
+    def compound(pfm):
+        return pfm.alloc(3, compound=True)
+
+    def change(offset, field, value):
+        return lambda pfm, pfn: setattr(entry(pfm, pfn + offset), field, value)
+
+    def at(offset):
+        return lambda pfm, pfn: pfn + offset
+
+    break_and_check("compound", at(0), change(0, "flags", 0), prepare=compound)
+    break_and_check("compound", at(5), change(5, "next", 1), prepare=compound)
+    break_and_check("compound", at(5), change(5, "state", TAIL), prepare=compound)
+    break_and_check(
+        "compound", at(0), change(0, "flags", PageFlags.COMPOUND), prepare=lambda pfm: pfm.alloc(3)
+    )
+
+
+def test_buddies_merged():
+    def pair(pfm):
+        return pfm.alloc_at(1024, 2)
+
+    def split(pfm, pfn):
+        # As free blocks of one frame each, on the list of order 0.
+        state = zone(pfm, Zone.DMA)
+        first = state.lists[0].head
+        list_virt = pfm.hhdm + pfm.frames.control_phys + 32
+        for at, before, after in ((pfn, 0, pfn + 1), (pfn + 1, pfn, first)):
+            found = entry(pfm, at)
+            found.flags = found.order = found.rc = 0
+            found.state = state_of(FREE)
+            found.prev = before
+            found.next = after
+            found.freelist_va = list_virt
+        if first:
+            entry(pfm, first).prev = pfn + 1
+        state.lists[0].head = pfn
+        state.lists[0].blocks += 2
+        state.orders |= 1
+        state.free += 2
+
+    break_and_check("buddies-merged", 1024, split, prepare=pair)
+
+
+def test_list_member():
+    def foreign(pfm, pfn):
+        state = zone(pfm, Zone.DMA)
+        state.lists[4].head = pfn
+
+    def another_zone(pfm, pfn):
+        zone(pfm, Zone.DMA).lists[3].head = frames(4 * GIB)
+
+    break_and_check("list-member", same, foreign, prepare=with_lists_3_and_4)
+    break_and_check(
+        "list-member",
+        frames(4 * GIB),
+        another_zone,
+        THREE_ZONES,
+        prepare=lambda pfm: [pfm.alloc(3, Zone.DMA) for _ in range(3)],
+    )
+
+
+def with_lists_3_and_4(pfm):
+    """Leave a free block of 8 and one of 16 frames; return the one of 8."""
+    eight = pfm.alloc_at(1024, 8)
+    pfm.alloc_at(1032, 8)
+    sixteen = pfm.alloc_at(1040, 16)
+    pfm.alloc_at(1056, 8)
+    pfm.free(eight)
+    pfm.free(sixteen)
+    equal(holder(pfm._base, 1027), 1024)
+    return eight
+
+
+def test_list_linked():
+    break_and_check("list-linked", same, poke("prev", 1), prepare=free_head)
+
+    def first(pfm, pfn):
+        entry(pfm, zone(pfm, Zone.DMA).lists[3].head).prev = pfn
+
+    break_and_check(
+        "list-linked", lambda pfm, made: zone(pfm, Zone.DMA).lists[3].head, first, prepare=free_head
+    )
+
+
+def test_list_head():
+    break_and_check("list-head", same, poke("freelist_va", 0), prepare=free_head)
+
+    def high(pfm, pfn):
+        entry(pfm, pfn).freelist_va ^= 1 << 40
+
+    def head_of_another(pfm, pfn):
+        entry(pfm, pfn).freelist_va += 8
+
+    break_and_check("list-head", same, head_of_another, prepare=free_head)
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        high(pfm, free_head(pfm))
+        equal(raises(InvariantError, pfm.check).invariant, "list-head")
+
+
+def test_list_length():
+    def longer(pfm, pfn):
+        zone(pfm, Zone.DMA).lists[3].blocks += 1
+
+    def shorter(pfm, pfn):
+        zone(pfm, Zone.DMA).lists[3].blocks -= 1
+
+    def circle(pfm, pfn):
+        # The last of the list names the first: the walk must end all the same.
+        last = pfn
+        while entry(pfm, last).next:
+            last = entry(pfm, last).next
+        entry(pfm, last).next = zone(pfm, Zone.DMA).lists[3].head
+
+    def last_of_list(pfm, pfn):
+        while entry(pfm, pfn).next:
+            pfn = entry(pfm, pfn).next
+        return pfn
+
+    def lost(pfm, pfn):
+        # The list ends before its last block, and says so.
+        state = zone(pfm, Zone.DMA)
+        entry(pfm, state.lists[3].head).next = 0
+        state.lists[3].blocks = 1
+
+    break_and_check("list-length", last_of_list, longer, prepare=free_head)
+    break_and_check("list-length", last_of_list, shorter, prepare=free_head)
+    break_and_check(
+        "list-length", lambda pfm, made: zone(pfm, Zone.DMA).lists[3].head, circle, prepare=free_head
+    )
+    break_and_check(
+        "list-length", lambda pfm, made: zone(pfm, Zone.DMA).lists[3].head, lost, prepare=free_head
+    )
+
+
+def test_orders_mask():
+    def set_bit(pfm, made):
+        zone(pfm, Zone.DMA).orders ^= 1 << 18
+
+    def clear_bit(pfm, made):
+        zone(pfm, Zone.DMA).orders ^= 1 << 3
+
+    break_and_check("orders-mask", 0, set_bit)
+    break_and_check(
+        "orders-mask", lambda pfm, made: zone(pfm, Zone.DMA).lists[3].head, clear_bit, prepare=free_head
+    )
+
+
+def test_zone_free():
+    break_and_check("zone-free", "DMA", poke_zone(Zone.DMA, "free", 1))
+    break_and_check("zone-free", "NORMAL", poke_zone(Zone.NORMAL, "free", -1), THREE_ZONES)
+
+
+def test_magazine():
+    def drop(pfm, pfn):
+        uctypes.struct(pfm._magazines, MAGAZINE).count -= 1
+
+    def overflow(pfm, pfn):
+        uctypes.struct(pfm._magazines, MAGAZINE).count = 65
+
+    def twice(pfm, pfn):
+        magazine = uctypes.struct(pfm._magazines, MAGAZINE)
+        magazine.frames[1] = magazine.frames[0]
+
+    def foreign(pfm, pfn):
+        uctypes.struct(pfm._magazines, MAGAZINE).frames[2] = 0xFFFFFF
+
+    def used(pfm, pfn):
+        uctypes.struct(pfm._magazines, MAGAZINE).frames[2] = pfm.alloc(1)
+
+    def first(pfm, pfn):
+        return uctypes.struct(pfm._magazines, MAGAZINE).frames[0]
+
+    break_and_check("magazine", "DMA", drop, prepare=a_cached)
+    break_and_check("magazine", 0, overflow, prepare=a_cached)
+    break_and_check("magazine", first, twice, prepare=a_cached)
+    break_and_check("magazine", 0xFFFFFF, foreign, prepare=a_cached)
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        used(pfm, a_cached(pfm))
+        equal(raises(InvariantError, pfm.check).invariant, "magazine")
+
+
+def test_zz_every_invariant_has_been_broken():
+    # Tests run in the order of their names, so this one is the last.
+    equal(sorted(_broken), sorted(INVARIANTS[1:]))
