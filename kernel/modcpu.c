@@ -6,6 +6,7 @@
 #include "py/runtime.h"
 
 #include "cpu.h"
+#include "irq.h"
 
 static uintptr_t get_address(mp_obj_t obj, size_t align) {
     uintptr_t address = (uintptr_t)mp_obj_get_int_truncated(obj);
@@ -126,6 +127,12 @@ static mp_obj_t mod_halt(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(cpu_halt_obj, mod_halt);
 
+// irq_check(): whether the timer's interrupt arrives, so that waiting is a halt.
+static mp_obj_t mod_irq_check(void) {
+    return mp_obj_new_bool(irq_check());
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(cpu_irq_check_obj, mod_irq_check);
+
 static const mp_rom_map_elem_t cpu_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_cpu) },
     { MP_ROM_QSTR(MP_QSTR_xchg32), MP_ROM_PTR(&cpu_xchg32_obj) },
@@ -148,6 +155,7 @@ static const mp_rom_map_elem_t cpu_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_invlpg), MP_ROM_PTR(&cpu_invlpg_obj) },
     { MP_ROM_QSTR(MP_QSTR_pause), MP_ROM_PTR(&cpu_pause_obj) },
     { MP_ROM_QSTR(MP_QSTR_halt), MP_ROM_PTR(&cpu_halt_obj) },
+    { MP_ROM_QSTR(MP_QSTR_irq_check), MP_ROM_PTR(&cpu_irq_check_obj) },
 };
 static MP_DEFINE_CONST_DICT(cpu_module_globals, cpu_module_globals_table);
 

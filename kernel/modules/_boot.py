@@ -4,6 +4,7 @@
 
 import sys
 
+import apic
 import bootreport
 import cmdline
 import kernel
@@ -27,6 +28,7 @@ def _start(options):
         PFM.log.level = levels.NAMES.index(options.loglevel)
     PFM.init(debug=options.debug)
     PFM.space = kernelspace.enter(PFM)
+    apic.let_interrupts_in(PFM)
     heap = pyheap.grow(PFM, options.heap)
     PFM.save(state_virt)
     bootreport.print_frames(PFM, heap)

@@ -6,8 +6,6 @@
 // The controllers stay masked outside irq_wait(): under QEMU's translator an
 // interrupt that is pending but not let in slows everything down.
 
-#include <stdbool.h>
-
 #include "cpu.h"
 #include "irq.h"
 
@@ -49,12 +47,13 @@ void irq_init(void) {
     cpu_outb(PIT_CHANNEL0, PIT_COUNT >> 8);
 }
 
-void irq_check(void) {
+bool irq_check(void) {
     cpu_outb(PIC1_DATA, PIC1_MASK_WAITING);
     // An instruction after sti is run before an interrupt is let in.
     __asm__ volatile ("sti; nop; nop; cli" : : : "memory");
     cpu_outb(PIC1_DATA, PIC_MASK_ALL);
     can_halt = irq_count != 0;
+    return can_halt;
 }
 
 void irq_wait(void) {

@@ -14,19 +14,17 @@
 #define IRQ_TIMER 0
 #define IRQ_COM1  4
 
-#ifndef __ASSEMBLER__
+#include <stdbool.h>
 
 // Moves the interrupt controllers clear of the exceptions, masks them and
 // starts the timer.
 void irq_init(void);
 
-// To be called at least IRQ_TICK_MS later: notes whether the timer's interrupt
-// arrives.  On a machine where it does not, irq_wait() only spends a moment.
-void irq_check(void);
+// To be called at least IRQ_TICK_MS later: notes and returns whether the timer's
+// interrupt arrives.  Until it does, irq_wait() only spends a moment.
+bool irq_check(void);
 
 // Waits for input on COM1 or the timer's next tick, at a halt.
 void irq_wait(void);
-
-#endif // __ASSEMBLER__
 
 #endif // KERNEL_MCU_X86_64_IRQ_H

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Lets the legacy interrupt controllers reach the processor, so that waiting can be a halt.
+
+Newer loaders hand over with the local APIC's inputs masked.  Source: Intel SDM volume 3, chapter 11.
+"""
+
+import cpu
+import machine
+from micropython import const
+from pfm.paging import CACHE_DISABLE, WRITE, WRITE_THROUGH
+
+# IA32_APIC_BASE and its bits (11.4.4, 11.12.1).
+_APIC_BASE = const(0x1B)
+_ENABLED = const(1 << 11)
+_X2APIC = const(1 << 10)
+_BASE_PHYS = const(0x000F_FFFF_FFFF_F000)
+
+# Registers: their offset in the page, and in x2APIC mode their MSR (table 11-6).
+_SPURIOUS = const(0xF0)
+_LINT0 = const(0x350)
+_X2APIC_MSR = const(0x800)
+
+# Spurious interrupts use the last vector; without software enabling every input stays masked (11.9).
+_SPURIOUS_ENABLED = const(0x1FF)
+# The vector comes from the external controller; not masked (figure 11-8).
+_LINT0_EXTINT = const(0x700)
+
+
+def _register_writer(manager):
+    base = cpu.rdmsr(_APIC_BASE)
+    if base & _X2APIC:
+        return lambda offset, value: cpu.wrmsr(_X2APIC_MSR + (offset >> 4), value)
+    phys = base & _BASE_PHYS
+    virt = manager.hhdm + phys
+    if manager.space.query(virt) is None:
+        manager.space.map(virt, phys, 1, WRITE | WRITE_THROUGH | CACHE_DISABLE)
+
+    def write(offset, value):
+        machine.mem32[virt + offset] = value
+
+    return write
+
+
+def let_interrupts_in(manager):
+    """Route the legacy controllers to this processor unless the timer's interrupt arrives already.
+
+    Maps the local APIC's page into `manager.space` where it is not mapped.
+    Returns whether the timer's interrupt arrives now.
+    """
+    if not cpu.irq_check() and cpu.rdmsr(_APIC_BASE) & _ENABLED:
+        write = _register_writer(manager)
+        write(_SPURIOUS, _SPURIOUS_ENABLED)
+        write(_LINT0, _LINT0_EXTINT)
+    return cpu.irq_check()
