@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The descriptor tables that the kernel finds loaded.  "Machine State at Entry" lists the first seven entries; Intel SDM
-// volume 3A, sections 3.4.5 and 7.2.3, has their layout.
+// The descriptor tables that the kernel finds loaded.  "Machine State at Entry" lists the first seven entries; Intel
+// SDM volume 3A, sections 3.4.5 and 7.2.3, has their layout.
 
 #include "direct.h"
 

@@ -103,7 +103,8 @@ void image_map(const struct image *image) {
         }
         uint64_t base = ALIGN_DOWN(segment->virt, PAGE_SIZE);
         uint64_t end = ALIGN_UP(segment->virt + segment->memory_size, PAGE_SIZE);
-        unsigned int rights = (segment->flags & ELF_PF_W ? MAP_WRITE : 0) | (segment->flags & ELF_PF_X ? MAP_EXECUTE : 0);
+        unsigned int rights = segment->flags & ELF_PF_W ? MAP_WRITE : 0;
+        rights |= segment->flags & ELF_PF_X ? MAP_EXECUTE : 0;
         paging_map(base, image->base_phys + (base - image->base_virt), end - base, rights);
     }
 }

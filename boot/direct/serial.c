@@ -9,7 +9,8 @@
 
 // 16550 registers, as offsets from the port's base, and their bits.
 #define COM1 0x3f8
-enum { DATA = 0, INTERRUPT_ENABLE = 1, FIFO_CONTROL = 2, LINE_CONTROL = 3, LINE_STATUS = 5, DIVISOR_LOW = 0, DIVISOR_HIGH = 1 };
+enum { DATA = 0, INTERRUPT_ENABLE = 1, FIFO_CONTROL = 2, LINE_CONTROL = 3, LINE_STATUS = 5 };
+enum { DIVISOR_LOW = 0, DIVISOR_HIGH = 1 }; // instead of the first two, under LINE_DIVISOR_ACCESS
 #define LINE_8N1 0x03
 #define LINE_DIVISOR_ACCESS 0x80
 #define FIFO_ENABLE_AND_CLEAR 0x07
