@@ -228,7 +228,7 @@ class FrameAllocator:
             raise ArgumentError("tag", tag, "32 bits")
         if zone is None:
             return top
-        if not 0 <= zone < ZONES:
+        if not 0 <= zone | 0 < ZONES:
             raise ArgumentError("zone", zone, "Zone.DMA, DMA32 or NORMAL")
         return zone if zone < top else top
 
@@ -285,13 +285,16 @@ class FrameAllocator:
             phys = bulk.spoiled(self._hhdm, self._base, pfn, frames)
         buddy.use(self._base, pfn, word, count, tag)
         if phys:
-            self._corrupt(phys)
+            error = self._corruption(phys)
+            self.free(pfn)
+            raise error
         if zero:
             fill.words(self._hhdm + (pfn << PAGE_SHIFT), frames * _PAGE_WORDS, 0)
 
-    def _corrupt(self, phys):
+    def _corruption(self, phys):
+        """Return the error for a word at `phys` that is no longer junk."""
         word = uctypes.bytes_at(self._hhdm + phys, 4)
-        raise FrameCorruptError(phys >> PAGE_SHIFT, phys, int.from_bytes(word, "little"))
+        return FrameCorruptError(phys >> PAGE_SHIFT, phys, int.from_bytes(word, "little"))
 
     @micropython.native
     def _give_back(self, pfn, word):

@@ -66,6 +66,7 @@ def take_many(zone: int, base: int, frames: ptr32, done: int, count: int, tag: i
     """Fill `frames` from index `done` up to `count` with allocated frames; return how many it holds then.
 
     Takes the largest blocks that the rest fills and turns them into single frames.
+    A negative `tag` leaves the tags as they are.
     """
     word = _SMALL | int(_KIND_USED) << 29
     order = int(_ORDER_MAX)
@@ -87,7 +88,8 @@ def take_many(zone: int, base: int, frames: ptr32, done: int, count: int, tag: i
             e[3] = 1 << 16
             e[4] = 0
             e[5] = 0
-            e[7] = tag
+            if tag >= 0:
+                e[7] = tag
             frames[done] = pfn
             done += 1
             pfn += 1
@@ -140,9 +142,13 @@ def give_many(zone: int, base: int, frames: ptr32, count: int, low: int, high: i
         if start < low or start >= high:
             continue
         end = start + 1
-        ptr32(base + (start << 5))[0] = 0
+        e = ptr32(base + (start << 5))
+        e[0] = 0
+        e[3] = 0
         while i < count and int(frames[i]) == end and end < high:
-            ptr32(base + (end << 5))[0] = 0
+            e = ptr32(base + (end << 5))
+            e[0] = 0
+            e[3] = 0
             end += 1
             i += 1
         given += end - start
@@ -209,6 +215,8 @@ def find_run(base: int, start: int, end: int, count: int, align: int) -> int:
         if (state >> 5) == _KIND_FREE:
             if begin == 0:
                 begin = (at + align - 1) & (0 - align)
+            if begin + count > end:
+                return 0
             if at + size >= begin + count:
                 return begin
         else:
@@ -269,7 +277,7 @@ def order_for(count: int) -> int:
 
 @micropython.viper
 def first_taken(base: int, start: int, end: int) -> int:
-    """Return the first frame of `start`..`end` that is not free, 0 when all are.  Cost: a step per block."""
+    """Return the first frame of `start`..`end` that is not free, `end` when all are.  Cost: a step per block."""
     while start < end:
         head = int(holder(base, start))
         if head == 0:
@@ -278,7 +286,7 @@ def first_taken(base: int, start: int, end: int) -> int:
         if (state >> 5) != _KIND_FREE:
             return start
         start = head + (1 << (state & 31))
-    return 0
+    return end
 
 
 @micropython.viper

@@ -13,7 +13,7 @@ from micropython import const
 from . import bulk, buddy, ownership
 from .address import PFN_LIMIT
 from .allocator import FrameAllocator
-from .errors import ArgumentError, FrameNotPresentError, FrameStateError, OutOfFramesError
+from .errors import ArgumentError, FrameNotPresentError, FrameStateError, OutOfFramesError, PFMError
 from .frame import (
     ABSENT,
     KIND_SHIFT,
@@ -27,8 +27,20 @@ from .frame import (
 from .lock import acquire, context, release, xchg32
 from .zone import Zone, zone_of
 
-# Bytes of an array's element of the type "I".
+# Bytes of an array's element of the type "I", and what it makes of -1.
 _INT_SIZE = const(4)
+_INT_MAX = const(0xFFFFFFFF)
+
+
+@micropython.native
+def _check_array(frames):
+    """Raise TypeError for what has no unsigned elements of 32 bits; nothing else is told from memory at hand."""
+    first = frames[0]
+    frames[0] = -1
+    stored = frames[0]
+    frames[0] = first
+    if stored != _INT_MAX:
+        raise TypeError("frames must be an array('I')")
 
 
 class FrameRuns(FrameAllocator):
@@ -52,6 +64,8 @@ class FrameRuns(FrameAllocator):
             below = self._last + 1
         elif below < 0:
             raise ArgumentError("below", below, "a frame number")
+        else:
+            below = min(below | 0, self._last + 1)
         pfn = self._take_run(top, count, align, below)
         if not pfn:
             self.drain()
@@ -79,10 +93,11 @@ class FrameRuns(FrameAllocator):
         last = zone_of(pfn + count - 1)
         irq = self._lock(first, last)
         taken = bulk.first_taken(self._base, pfn, pfn + count)
-        if not taken:
+        free = taken == pfn + count
+        if free:
             self._claim(pfn, count)
         self._unlock(first, last, irq)
-        if taken:
+        if not free:
             self._not_free(taken)
         self._hand_out_run(pfn, count, zero, tag)
         return pfn
@@ -115,6 +130,7 @@ class FrameRuns(FrameAllocator):
             return
         if self._top < 0:
             self._out_of_bounds(0)
+        _check_array(frames)
         bad = bulk.leave_many(self._base, frames, count, self._first, self._last, context())
         if bad >= 0:
             self._refuse_many(frames[bad])
@@ -150,6 +166,8 @@ class FrameRuns(FrameAllocator):
     def _fill_array(self, frames, zone, tag):
         count = len(frames)
         top = self._zone(0, zone, tag)
+        if count:
+            _check_array(frames)
         done = self._take_many(frames, 0, top, tag)
         if done < count:
             self.drain()
@@ -171,7 +189,9 @@ class FrameRuns(FrameAllocator):
             if zone < top:
                 spare = buddy.spare(address)
                 limit = min(limit, done + (spare if spare > 0 else 0))
-            done = bulk.take_many(address, self._base, frames, done, limit, tag)
+            # What the tags say of junk is still wanted when debugging.
+            kept = -1 if self.debug else tag
+            done = bulk.take_many(address, self._base, frames, done, limit, kept)
             release(address, irq)
             zone -= 1
         return done
@@ -185,17 +205,28 @@ class FrameRuns(FrameAllocator):
         self.drain()
 
     def _verify_many(self, frames, tag):
+        spoiled = 0
         for pfn in frames:
-            self._hand_out(pfn, SMALL_WORD, 0, 1, False, tag)
+            phys = bulk.spoiled(self._hhdm, self._base, pfn, 1)
+            buddy.use(self._base, pfn, SMALL_WORD, 0, tag)
+            spoiled = spoiled or phys
+        if spoiled:
+            error = self._corruption(spoiled)
+            self.free_many(frames)
+            raise error
 
     @micropython.native
     def _lock(self, first, last):
         """Lock the zones `first`..`last`, from the lowest up, and return the interrupt state before."""
         before = acquire(self._zones[first], Zone.NAMES[first])
         zone = first + 1
-        while zone <= last:
-            acquire(self._zones[zone], Zone.NAMES[zone])
-            zone += 1
+        try:
+            while zone <= last:
+                acquire(self._zones[zone], Zone.NAMES[zone])
+                zone += 1
+        except PFMError:
+            self._unlock(first, zone - 1, before)
+            raise
         return before
 
     @micropython.native
