@@ -8,7 +8,7 @@ import micropython
 from micropython import const
 
 from .buddy import give, holder, seed, take
-from .lock import PLAIN, cmpxchg32, xchg32
+from .lock import PLAIN, cmpxchg32, disable_irq, enable_irq, xchg32
 
 # zone.py
 _FREE = const(1)
@@ -111,6 +111,7 @@ def leave_many(base: int, frames: ptr32, count: int, low: int, high: int, owner:
         if pfn >= low and pfn <= high:
             e = ptr32(base + (pfn << 5))
             lock = base + (pfn << 5) + 24
+            irq = 0 if plain else int(disable_irq())
             held = int(e[6]) if plain else int(cmpxchg32(lock, 0, owner))
             if held == 0:
                 if (int(e[0]) >> 16) == (_KIND_USED << 13) and int(e[1]) == 0 and (int(e[3]) >> 16) == 1:
@@ -118,6 +119,8 @@ def leave_many(base: int, frames: ptr32, count: int, low: int, high: int, owner:
                     ptr8(base + (pfn << 5))[3] = _LEAVING
                 if plain == 0:
                     xchg32(lock, 0)
+            if plain == 0:
+                enable_irq(irq)
         if good == 0:
             j = 0
             while j < i:
