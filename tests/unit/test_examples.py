@@ -30,27 +30,12 @@ class ExampleError(AssertionError):
     """An example of the document `path`, at line `number`, printed something else than it shows."""
 
     def __init__(self, path, number, source, expected, printed):
-        super().__init__(
-            f"{path}:{number}: {source}\nexpected:\n{expected}\nprinted:\n{printed}"
-        )
-
-
-def _documents():
-    """Return the documents that may have examples, as paths from the top."""
-    paths = ["README.md"]
-    try:
-        paths.extend(sorted(["docs/" + name for name in os.listdir(_ROOT + "/docs")]))
-    except OSError:
-        pass
-    return [path for path in paths if path.endswith(".md")]
+        super().__init__(f"{path}:{number}: {source}\nexpected:\n{expected}\nprinted:\n{printed}")
 
 
 def _lines(path):
-    try:
-        with open(_ROOT + "/" + path) as file:
-            return file.read().split("\n")
-    except OSError:
-        return []
+    with open(_ROOT + "/" + path) as file:
+        return file.read().split("\n")
 
 
 def blocks(lines):
@@ -156,13 +141,17 @@ def _check(path):
             pfm.PFM, pfm.manager._this_machine = kernels, this_machine
 
 
-def _test(path):
-    return lambda: _check(path)
+def test_readme():
+    _check("README.md")
 
 
-for _path in _documents():
-    if list(blocks(_lines(_path))):
-        globals()["test_" + _path[:-3].replace("/", "_").replace("-", "_")] = _test(_path)
+def test_docs():
+    documents = [
+        "docs/" + name for name in sorted(os.listdir(_ROOT + "/docs")) if name.endswith(".md")
+    ]
+    assert [path for path in documents if list(blocks(_lines(path)))], documents
+    for path in documents:
+        _check(path)
 
 
 def _fails(text):
