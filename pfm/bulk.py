@@ -108,7 +108,8 @@ def leave_many(base: int, frames: ptr32, count: int, low: int, high: int, owner:
     while i < count:
         pfn = int(frames[i])
         good = 0
-        if pfn >= low and pfn <= high:
+        # The entry of an absent frame cannot be written, so no lock is tried there.
+        if pfn >= low and pfn <= high and (int(ptr32(base + (pfn << 5))[0]) >> 29) == _KIND_USED:
             e = ptr32(base + (pfn << 5))
             lock = base + (pfn << 5) + 24
             irq = 0 if plain else int(disable_irq())

@@ -28,10 +28,13 @@ def retire(entry: int, owner: int, unref: int) -> int:
 
     With more than one reference, drops one and returns 0 if `unref`, else returns SHARED.
     """
+    e = ptr32(entry)
+    # Before the lock is, for the entry of an absent frame cannot be written.
+    if (int(e[0]) >> 29) != _KIND_USED:
+        return NOT_USED
     irq = int(try_acquire(entry + _LOCK, owner))
     if irq < 0:
         return irq
-    e = ptr32(entry)
     word = int(e[0])
     result = word
     if (word >> 29) != _KIND_USED:
@@ -54,10 +57,12 @@ def retire(entry: int, owner: int, unref: int) -> int:
 @micropython.viper
 def share(entry: int, owner: int) -> int:
     """Add a reference to an allocated block's head and return how many there are."""
+    e = ptr32(entry)
+    if (int(e[0]) >> 29) != _KIND_USED:
+        return NOT_USED
     irq = int(try_acquire(entry + _LOCK, owner))
     if irq < 0:
         return irq
-    e = ptr32(entry)
     result = int(NOT_USED)
     if (int(e[0]) >> 29) == _KIND_USED:
         rc = int(e[3]) >> 16
