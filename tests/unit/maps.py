@@ -26,6 +26,14 @@ Q35_6G = [
 
 SMALL_8M = [(0, 8 * MIB, limine.USABLE)]
 
+# All three zones in 56 MiB, with holes that end inside a granule and beyond one.
+THREE_ZONES = [
+    (0x1000, 4 * MIB, limine.USABLE),
+    (12 * MIB + 0x5000, 36 * MIB - 0x5000, limine.USABLE),
+    (48 * MIB, MIB, limine.ACPI_NVS),
+    (4 * GIB, 16 * MIB, limine.USABLE),
+]
+
 
 def frames(size):
     """Return how many frames `size` bytes are."""

@@ -2,7 +2,7 @@
 
 import uctypes
 from ktap import equal, raises
-from maps import GIB, MIB, SMALL_8M, frames
+from maps import GIB, MIB, SMALL_8M, THREE_ZONES, frames
 
 from pfm import InvariantError, NotInitialisedError, PageFlags, PageFrameManager, Zone, limine
 from pfm.allocator import MAGAZINE_FRAMES
@@ -11,14 +11,6 @@ from pfm.check import INVARIANTS
 from pfm.frame import ABSENT, ENTRY_SHIFT, FREE, PART, TAIL, USED, PageFrame, state_of
 from pfm.testing import FakeMachine
 from pfm.zone import zone_at
-
-# All three zones, with a hole that shares granules and one that fills whole ones.
-THREE_ZONES = [
-    (0x1000, 4 * MIB, limine.USABLE),
-    (12 * MIB + 0x5000, 36 * MIB - 0x5000, limine.USABLE),
-    (48 * MIB, MIB, limine.ACPI_NVS),
-    (4 * GIB, 16 * MIB, limine.USABLE),
-]
 
 _broken = set()
 
