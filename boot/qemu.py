@@ -299,8 +299,8 @@ class Machine(Process):
         return bool(data)
 
     def inWaiting(self):
-        if self._taken == len(self.transcript):
-            self._fill(wait=False)
+        if self._taken == len(self.transcript) and not self._fill(wait=False):
+            raise MachineEnded(self.wait())
         return len(self.transcript) - self._taken
 
     def read(self, size=1):
