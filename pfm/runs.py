@@ -224,9 +224,9 @@ class FrameRuns(FrameAllocator):
             while zone <= last:
                 acquire(self._zones[zone], Zone.NAMES[zone])
                 zone += 1
-        except PFMError:
+        except PFMError as error:
             self._unlock(first, zone - 1, before)
-            raise
+            raise error
         return before
 
     @micropython.native
