@@ -7,13 +7,12 @@ def human_size(size):
     """Return `size`, in bytes, in the largest binary unit of which it has at least one."""
     unit = 0
     scale = 1
-    # From 1023.95 on, one digit behind the point would make it 1024.0.
-    while size * 20 >= scale * 20479 and unit < len(_UNITS) - 1:
+    # From 1023.5 on, the number would be rounded to 1024.
+    while size * 2 >= scale * 2047 and unit < len(_UNITS) - 1:
         scale *= 1024
         unit += 1
-    if size % scale == 0:
-        return "{} {}".format(size // scale, _UNITS[unit])
-    return "{:.1f} {}".format(size / scale, _UNITS[unit])
+    digits = 0 if size % scale == 0 or size >= scale * 1000 else 1
+    return "{:.{}f} {}".format(size / scale, digits, _UNITS[unit])
 
 
 def phys_text(phys):

@@ -124,9 +124,13 @@ def test_sizes_are_in_the_largest_unit():
     equal(human_size(4096 << 60), "4096 EiB")
 
 
-def test_size_just_below_a_unit_is_not_1024():
+def test_size_takes_eight_characters_or_nine():
     equal(human_size(GIB - 1), "1.0 GiB")
-    equal(human_size(MIB - 52 * 1024), "972 KiB")
+    equal(human_size(1005 * MIB + 200 * 1024), "1005 MiB")
+    equal(human_size(MIB - 513), "1023 KiB")
+    equal(human_size(MIB - 512), "1.0 MiB")
+    for size in range(1, 1 << 40, (1 << 40) // 1009):
+        assert len(human_size(size)) <= 9, human_size(size)
 
 
 def test_before_init():
