@@ -34,7 +34,7 @@ class Run:
         self.problems = list(self.report.problems)
         failed = len(self.report.failed)
         if (failed == 0) != (status == passing_status):
-            self.problems.append(f"{failed} tests failed, but the run ended with: {status}")
+            self.problems.append(f"{failed} tests failed, but the run ended with status {status}")
 
     def results(self, module, test):
         """Results of the test function of that name in that module."""
@@ -58,7 +58,7 @@ def run_unit(path):
         )
         output, status = result.stdout, result.returncode
     except subprocess.TimeoutExpired as e:
-        output, status = e.stdout or b"", f"the watchdog after {UNIT_TIMEOUT} s"
+        output, status = e.stdout or b"", f"{qemu.Ending.TIMED_OUT.name} after {UNIT_TIMEOUT} s"
     return Run(output.decode(errors="replace"), status, 0)
 
 
@@ -96,7 +96,7 @@ class KtapItem(pytest.Item):
         run = self.get_run()
         results = run.results(self.path.stem, self.name)
         if not results:
-            raise KtapFailure(f"not reported; the run's output:\n{run.output}")
+            raise KtapFailure(f"not reported; the run's output ends:\n{run.output[-500:]}")
         for result in results:
             if not result.passed:
                 raise KtapFailure("\n".join(result.diagnostics) or "failed without a word")
