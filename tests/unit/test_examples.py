@@ -85,22 +85,26 @@ class _Prompt:
     """Runs entries in one set of names, and keeps what they print."""
 
     def __init__(self):
-        self.names = {"__name__": "__main__", "print": self._print}
+        self.names = {
+            "__name__": "__main__",
+            "print": self._print,
+            # What the compiler calls with the value of an expression at the prompt.
+            "__repl_print__": self._show,
+        }
         self._printed = []
 
     def _print(self, *values, sep=" ", end="\n"):
         self._printed.append(sep.join([str(value) for value in values]) + end)
 
+    def _show(self, value):
+        if value is not None:
+            self._print(repr(value))
+
     def enter(self, source):
         """Run `source` as the prompt does, and return what it prints."""
         self._printed = []
         try:
-            try:
-                value = eval(source, self.names)
-                if value is not None:
-                    self._print(repr(value))
-            except SyntaxError:
-                exec(source, self.names)
+            exec(compile(source, "<stdin>", "single"), self.names)
         except Exception as error:
             self._print(f"{_TRACEBACK}\n{type(error).__name__}: {error}")
         return "".join(self._printed).rstrip("\n")
