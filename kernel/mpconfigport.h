@@ -34,7 +34,8 @@
 
 // Errors: deep recursion and failed allocations are exceptions with a text.
 #define MICROPY_STACK_CHECK                     (1)
-#define MICROPY_STACK_CHECK_MARGIN              (16 * 1024)
+// Recursion in C that nobody counts (the compiler's on deep nestings) may take the rest.
+#define MICROPY_STACK_CHECK_MARGIN              (128 * 1024)
 #define MICROPY_ENABLE_EMERGENCY_EXCEPTION_BUF  (1)
 #define MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE    (256)
 #define MICROPY_ERROR_REPORTING                 (MICROPY_ERROR_REPORTING_DETAILED)
@@ -67,7 +68,6 @@
 #define MICROPY_HW_BOARD_NAME                   "Limine"
 #define MICROPY_HW_MCU_NAME                     "x86-64"
 #define MICROPY_PY_SYS_EXC_INFO                 (1)
-#define MICROPY_PY_SYS_ATEXIT                   (1)
 #define MICROPY_PY_GC_COLLECT_RETVAL            (1)
 #define MICROPY_PY_OS_INCLUDEFILE               "kernel/modos.c"
 #define MICROPY_PY_OS_UNAME                     (1)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // What a processor exception becomes.  A bad data access by kernel code or by
-// compiled Python raises kernel.AccessFault in the script that made it; every
-// other exception is the kernel's own and ends it with a report.
+// compiled Python raises kernel.AccessFault in the script that made it, and a
+// stack that has run over its end raises RuntimeError; every other exception is
+// the kernel's own and ends it with a report.
 
-#include "py/mpstate.h"
+#include "py/gc.h"
 #include "py/nlr.h"
+#include "py/runtime.h"
 
 #include "cpu.h"
 #include "fault.h"
@@ -18,6 +20,11 @@
 #define PF_WRITE       (1 << 1)
 #define PF_RESERVED    (1 << 3)
 #define PF_INSTRUCTION (1 << 4)
+
+// Where the exception for an overflown stack is made.
+#define OVERFLOW_STACK_SIZE 8192
+
+static uint8_t overflow_stack[OVERFLOW_STACK_SIZE] __attribute__((aligned(16)));
 
 static const char *const vector_names[FAULT_VECTORS] = {
     [0] = "divide error",
@@ -71,21 +78,38 @@ static const char *page_fault_cause(uint64_t error_code) {
 static bool can_raise(const fault_frame_t *frame) {
     return (within(frame->rip, kernel_text_start, kernel_text_end)
         || within(frame->rip, kernel_native_start, kernel_native_end))
-        && within(frame->rsp, kernel_stack_bottom, kernel_stack_top)
+        && within(frame->rsp, kernel_stack_guard, kernel_stack_top)
         && MP_STATE_THREAD(nlr_top) != NULL
         && !(MP_STATE_THREAD(gc_lock_depth) & GC_COLLECT_FLAG);
 }
 
-// Makes the interrupted code continue as if it had called
-// kernel_raise_access_fault(address, access, cause).
-static void redirect(fault_frame_t *frame, uintptr_t address, const char *access, const char *cause) {
-    frame->rip = (uintptr_t)kernel_raise_access_fault;
+// Makes the interrupted code continue as if it had called the function.
+static void redirect(fault_frame_t *frame, void *function, uintptr_t rsp) {
+    frame->rip = (uintptr_t)function;
+    // A function finds the stack 8 off a multiple of 16, as after a call.
+    frame->rsp = (rsp & ~UINT64_C(15)) - 8;
+    frame->rflags &= ~RFLAGS_DF;
+}
+
+static void raise_access_fault(fault_frame_t *frame, uintptr_t address, const char *access, const char *cause) {
     frame->rdi = address;
     frame->rsi = (uintptr_t)access;
     frame->rdx = (uintptr_t)cause;
-    // A function finds the stack 8 off a multiple of 16, as after a call.
-    frame->rsp = (frame->rsp & ~UINT64_C(15)) - 8;
-    frame->rflags &= ~RFLAGS_DF;
+    redirect(frame, kernel_raise_access_fault, frame->rsp);
+}
+
+// Runs on overflow_stack, which the collector must not take for the kernel's:
+// while it is locked the exception is made in its emergency buffer.
+NORETURN static void overflow_raise(void) {
+    gc_lock();
+    mp_obj_t exception = mp_obj_new_exception_arg1(&mp_type_RuntimeError, MP_OBJ_NEW_QSTR(MP_QSTR_maximum_space_recursion_space_depth_space_exceeded));
+    gc_unlock();
+    nlr_raise(exception);
+}
+
+static bool is_stack_overflow(const fault_frame_t *frame) {
+    return (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT)
+        && within(cpu_read_cr2(), kernel_stack_guard, kernel_stack_bottom);
 }
 
 static bool raise_in_python(fault_frame_t *frame) {
@@ -95,12 +119,16 @@ static bool raise_in_python(fault_frame_t *frame) {
     uintptr_t address;
     switch (frame->vector) {
         case VECTOR_PAGE_FAULT:
-            redirect(frame, cpu_read_cr2(), page_fault_access(frame->error_code), page_fault_cause(frame->error_code));
+            if (is_stack_overflow(frame)) {
+                redirect(frame, overflow_raise, (uintptr_t)overflow_stack + OVERFLOW_STACK_SIZE);
+            } else {
+                raise_access_fault(frame, cpu_read_cr2(), page_fault_access(frame->error_code), page_fault_cause(frame->error_code));
+            }
             return true;
         case VECTOR_GENERAL_PROTECTION:
         case VECTOR_STACK_FAULT:
             if (decode_memory_operand(frame, &address)) {
-                redirect(frame, address, "access", "address not canonical");
+                raise_access_fault(frame, address, "access", "address not canonical");
                 return true;
             }
             return false;
@@ -117,7 +145,7 @@ static void report(const fault_frame_t *f) {
     if (f->vector == VECTOR_PAGE_FAULT) {
         power_printf("%s of v0x%016lx: %s\n", page_fault_access(f->error_code), cr2, page_fault_cause(f->error_code));
     }
-    if (f->vector == VECTOR_DOUBLE_FAULT && within(cr2, kernel_stack_guard, kernel_stack_bottom)) {
+    if (is_stack_overflow(f)) {
         power_printf("kernel stack overflow: v0x%016lx is below the stack\n", cr2);
     }
     power_printf("RIP=%016lx CS=%04lx RFLAGS=%08lx RSP=%016lx SS=%04lx\n", f->rip, f->cs, f->rflags, f->rsp, f->ss);

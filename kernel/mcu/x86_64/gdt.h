@@ -7,11 +7,13 @@
 #define GDT_TSS         0x18
 
 // Slots of the interrupt stack table, 1 to 7.  These exceptions may come when
-// the stack in use cannot be trusted, so each has a stack of its own.
+// the stack in use cannot be trusted, a page fault when it has just run over
+// its end, so each has a stack of its own.
 #define IST_DOUBLE_FAULT  1
 #define IST_NMI           2
 #define IST_MACHINE_CHECK 3
-#define IST_COUNT         3
+#define IST_PAGE_FAULT    4
+#define IST_COUNT         4
 
 // Loads a GDT of the kernel's own and a task state segment with the stacks above.
 void gdt_init(void);

@@ -46,6 +46,8 @@ static uint8_t ist_of(unsigned int vector) {
             return IST_DOUBLE_FAULT;
         case VECTOR_MACHINE_CHECK:
             return IST_MACHINE_CHECK;
+        case VECTOR_PAGE_FAULT:
+            return IST_PAGE_FAULT;
         default:
             return 0;
     }
