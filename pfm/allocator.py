@@ -153,7 +153,7 @@ class FrameAllocator:
             word |= SMALL_WORD
         elif compound:
             word |= PageFlags.COMPOUND
-            bulk.mark_tails(self._base, pfn, 1 << order)
+            bulk.mark_tails(self._zones[0], self._base, pfn, 1 << order)
         self._hand_out(pfn, word, 0, 1 << order, zero, tag)
         return pfn
 
@@ -318,7 +318,7 @@ class FrameAllocator:
     @micropython.native
     def _give_block(self, pfn, order):
         if self.debug:
-            bulk.junk(self._hhdm, self._base, pfn, 1 << order)
+            bulk.junk(self._zones[0], self._hhdm, self._base, pfn, 1 << order)
         zone = zone_of(pfn)
         address = self._zones[zone]
         if order == 0 and zone == self._top:

@@ -15,6 +15,8 @@ Source: Knuth, The Art of Computer Programming, volume 1, 2.5, algorithms R and 
 import micropython
 from micropython import const
 
+from .backing import touch
+
 # zone.py
 _FREE = const(1)
 _START = const(2)
@@ -27,6 +29,10 @@ _ORDER_MAX = const(18)
 # frame.py
 _KIND_FREE = const(1 << 5)
 _COMPOUND_TAIL = const(5)
+_BYTE_SHARED = const(13)
+
+# A page of the array describes a block of this order.
+_GRANULE_ORDER = const(7)
 
 
 @micropython.viper
@@ -39,6 +45,8 @@ def give(zone: int, base: int, pfn: int, order: int):
     start = int(z[_START])
     end = int(z[_END])
     z[_FREE] = int(z[_FREE]) + (1 << order)
+    if int(ptr8(base + (pfn << 5))[_BYTE_SHARED]):
+        touch(zone, base + (pfn << 5))
     ptr32(base + (pfn << 5))[0] = 0
     while order < _ORDER_MAX:
         buddy = pfn ^ (1 << order)
@@ -109,6 +117,8 @@ def take(zone: int, base: int, order: int) -> int:
         # The lists below the one that was found are empty as far as `order`.
         half = pfn + (1 << found)
         head = _LISTS + (found << 1)
+        if found >= _GRANULE_ORDER and int(ptr8(base + (half << 5))[_BYTE_SHARED]):
+            touch(zone, base + (half << 5))
         e = ptr32(base + (half << 5))
         e[0] = (_KIND_FREE | found) << 24 | found << 16
         e[1] = 0

@@ -7,6 +7,7 @@ what locks are needed, and nothing touches the Python heap.
 import micropython
 from micropython import const
 
+from .backing import touch_range
 from .buddy import give, holder, seed, take
 from .lock import PLAIN, cmpxchg32, disable_irq, enable_irq, xchg32
 
@@ -39,8 +40,9 @@ _JUNKED = const(0x2A756E6B)
 
 
 @micropython.viper
-def mark_tails(base: int, pfn: int, count: int):
+def mark_tails(control: int, base: int, pfn: int, count: int):
     """Make the frames after `pfn` the tails of its compound block of `count` frames."""
+    touch_range(control, base, pfn, pfn + count)
     word = _COMPOUND | int(_KIND_COMPOUND_TAIL) << 29
     tail = pfn + 1
     end = pfn + count
@@ -80,6 +82,7 @@ def take_many(zone: int, base: int, frames: ptr32, done: int, count: int, tag: i
             order -= 1
             continue
         stop = pfn + size
+        touch_range(zone, base, pfn, stop)
         while pfn < stop:
             e = ptr32(base + (pfn << 5))
             e[0] = word
@@ -230,8 +233,9 @@ def find_run(base: int, start: int, end: int, count: int, align: int) -> int:
 
 
 @micropython.viper
-def junk(hhdm: int, base: int, pfn: int, count: int):
+def junk(control: int, hhdm: int, base: int, pfn: int, count: int):
     """Fill `count` frames with junk and remember in each entry that it was done."""
+    touch_range(control, base, pfn, pfn + count)
     while count:
         words = ptr32(hhdm + (pfn << 12))
         i = 0
@@ -294,8 +298,9 @@ def first_taken(base: int, start: int, end: int) -> int:
 
 
 @micropython.viper
-def mark_part(base: int, pfn: int, order: int, head: int):
+def mark_part(control: int, base: int, pfn: int, order: int, head: int):
     """Write the head of a further block of the run that begins at `head`."""
+    touch_range(control, base, pfn, pfn + 1)
     e = ptr32(base + (pfn << 5))
     e[0] = (_KIND_PART << 5 | order) << 24 | order << 16
     e[1] = 0

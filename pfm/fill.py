@@ -24,8 +24,8 @@ def zero(virt, size):
 
 
 @micropython.viper
-def entries(virt: int, count: int, word: int):
-    """Store `count` entries from `virt` on, whose first 32 bits are `word` and the rest zero."""
+def entries(virt: int, count: int, word: int, shared: int):
+    """Store `count` entries from `virt` on, of first word `word`, fourth word `shared`, and else zeroes."""
     target = ptr32(virt)
     i = 0
     end = count << 3
@@ -33,7 +33,7 @@ def entries(virt: int, count: int, word: int):
         target[i] = word
         target[i + 1] = 0
         target[i + 2] = 0
-        target[i + 3] = 0
+        target[i + 3] = shared
         target[i + 4] = 0
         target[i + 5] = 0
         target[i + 6] = 0

@@ -8,7 +8,7 @@
                                the head's PFN in a compound block's tail
          8     4  prev         PFN of the previous free block; the run's head in the run's other blocks
         12     1  size_class   for a slab allocator's use
-        13     1  (unused)
+        13     1  shared       1 where this page of entries stands for many and is not written (backing.py)
         14     2  rc           references to the block that this frame heads
         16     8  freelist_va  virtual address of the list head that a free block hangs on
         24     4  lock         0, or the context that holds the frame
@@ -99,4 +99,6 @@ STATE_SHIFT = const(24)
 USED_WORD = state_of(USED) << 24
 SMALL_WORD = USED_WORD | PageFlags.SMALL
 RESERVED_WORD = state_of(RESERVED) << 24 | PageFlags.RESERVED
+# Fourth word of the entries of a page that stands for many.
+SHARED_WORD = const(1 << 8)
 ABSENT_WORD = state_of(ABSENT) << 24 | PageFlags.RESERVED

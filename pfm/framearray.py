@@ -1,18 +1,18 @@
 """The array of entries: where it lies, what backs it, and its state after init.
 
 Entry n stands at `base` + 32 n, for every frame from 0 to the last one with
-RAM.  The array is a range of virtual addresses; only pages of it that describe
-a frame with RAM ("granules" of 128 entries) have frames of their own, and
-all pages between them are one read-only page of absent entries.
+RAM.  The array is a range of virtual addresses; frames are set aside only for
+pages of it that describe a frame with RAM ("granules" of 128 entries), and all
+pages between them are one read-only page of absent entries.
 """
 
 from micropython import const
 
-from . import fill
+from . import backing, fill
 from .address import PAGE_SHIFT, PAGE_SIZE, signed
 from .errors import NoMemoryMapError, NoRoomError
 from .flags import PageFlags
-from .frame import ABSENT_WORD, ENTRY_SHIFT, ENTRY_SIZE, RESERVED_WORD
+from .frame import ABSENT_WORD, ENTRY_SHIFT, ENTRY_SIZE, RESERVED_WORD, SHARED_WORD
 from .memmap import FRAME_ARRAY, Region
 from .paging import WRITE
 
@@ -21,7 +21,10 @@ GRANULE_SHIFT = const(7)
 _GRANULE = const(1 << 7)
 
 _TABLE_ENTRIES = const(512)
-_LARGE_PAGES = const(512)
+
+# First words of the three pages that stand for many: free, reserved, absent.
+_SHARED_WORDS = (0, RESERVED_WORD, ABSENT_WORD)
+_SHARED_PAGES = const(3)
 
 
 class FrameArray:
@@ -46,8 +49,149 @@ class FrameArray:
         self.end_phys = 0
         self.control_phys = 0
 
+    def save(self, saved):
+        """Note in the struct `saved` (see resume.py) where the array lies."""
+        saved.base = self.base
+        saved.start_phys = self.start_phys
+        saved.tables_phys = self._tables_phys
+        saved.end_phys = self.end_phys
+
+    def restore(self, saved):
+        """Find the array where `saved` says that it was built, instead of `place`, `map` and `build`."""
+        self.base = saved.base
+        self.address = signed(self.base)
+        self.start_phys = self.control_phys = saved.start_phys
+        self._tables_phys = self._next_table_phys = saved.tables_phys
+        self.end_phys = saved.end_phys
+        self.regions = self._carve()
+
+    def place(self, control_pages, sparse):
+        """Choose the frames for the array, at the top of the highest usable region that has room.
+
+        `control_pages` frames come with it.  Not `sparse`, the holes are backed
+        too, so that the array needs no mapping.  Raises NoRoomError.
+        """
+        pages = (self.count + _GRANULE - 1) >> GRANULE_SHIFT
+        runs = self._runs() if sparse else [[0, pages]]
+        own = sum([end - first for first, end in runs])
+        tables = 0
+        if sparse:
+            # Each run may begin and end inside a table of each of three levels, and the
+            # holes share one chain of tables.
+            for first, end in runs:
+                tables += (end - first) // _TABLE_ENTRIES + 2 * 3
+            tables += 3
+        needed = control_pages + _SHARED_PAGES + own + tables
+        largest = 0
+        for region in reversed(self.regions):
+            if region.usable:
+                largest = max(largest, region.end - region.start)
+                if largest >= needed:
+                    break
+        else:
+            raise NoRoomError(needed, largest)
+        self.start_phys = (region.end - needed) << PAGE_SHIFT
+        self.end_phys = region.end << PAGE_SHIFT
+        self.control_phys = self.start_phys
+        self._shared_phys = self.control_phys + control_pages * PAGE_SIZE
+        self._pool_phys = self._shared_phys + _SHARED_PAGES * PAGE_SIZE
+        self._tables_phys = self._pool_phys + own * PAGE_SIZE
+        self._next_table_phys = self._tables_phys
+        self.regions = self._carve()
+        self._pieces = self._cut(runs)
+
+    def take_table(self):
+        """Return the physical address of the next of the array's own frames, for a page table."""
+        phys = self._next_table_phys
+        self._next_table_phys += PAGE_SIZE
+        return phys
+
+    def map(self, hhdm, space):
+        """Map the array by `space` (see `machine`), or find it in the HHDM where that is None.
+
+        Where the space is `lazy`, pages whose entries all say the same share one.
+        """
+        control_virt = hhdm + self.control_phys
+        fill.zero(control_virt, self._shared_phys - self.control_phys)
+        self._lazy = space is not None and space.lazy
+        if space is None:
+            self.base = hhdm + self._pool_phys
+            self.address = signed(self.base)
+            return
+        for i, word in enumerate(_SHARED_WORDS):
+            page_virt = hhdm + self._shared_phys + i * PAGE_SIZE
+            fill.entries(page_virt, _GRANULE, word, 0 if word == ABSENT_WORD else SHARED_WORD)
+        self.base = space.reserve(self._pieces[-1][1])
+        self.address = signed(self.base)
+        hole = 0
+        for first, end, pieces in self._pieces:
+            if first > hole:
+                self._map_same(space.map_shared, hole, first, ABSENT_WORD)
+            at = first
+            for start, stop, word in pieces:
+                low, high = self._whole(start, stop, word)
+                if low < high:
+                    self._map_own(space, at, low)
+                    self._map_same(space.map_same, low, high, word)
+                    at = high
+            self._map_own(space, at, end)
+            hole = end
+        state = backing.backing_at(control_virt)
+        state.next_phys = self._pool_phys
+        state.hhdm = hhdm
+        space.open(state)
+
+    def _map_own(self, space, first, end):
+        """Map the pages `first`..`end` of the array to frames of their own."""
+        if first < end:
+            space.map(self.base + first * PAGE_SIZE, self._pool_phys, end - first, WRITE)
+            self._pool_phys += (end - first) * PAGE_SIZE
+
+    def _map_same(self, map_pages, first, end, word):
+        """Map the pages `first`..`end` of the array to the one that has `word` in all its entries."""
+        phys = self._shared_phys + _SHARED_WORDS.index(word) * PAGE_SIZE
+        map_pages(self.base + first * PAGE_SIZE, phys, end - first)
+
+    def build(self):
+        """Write every entry that has a frame of its own, once, in its final state.
+
+        Cost: C's memset over usable frames, a viper store per other entry, nothing for shared pages.
+        """
+        for _, _, pieces in self._pieces:
+            for start, end, word in pieces:
+                low, high = self._whole(start, end, word)
+                if low < high:
+                    self._write(start, low << GRANULE_SHIFT, word)
+                    self._write(high << GRANULE_SHIFT, end, word)
+                else:
+                    self._write(start, end, word)
+
+    def mark_tables(self, control):
+        """Flag the array's page tables as such.  `control` is the signed address of the control page."""
+        start = self._tables_phys >> PAGE_SHIFT
+        end = self._next_table_phys >> PAGE_SHIFT
+        backing.touch_range(control, self.address, start, end)
+        self._write(start, end, RESERVED_WORD | PageFlags.PAGETABLE)
+
+    def clear(self, control, start, end):
+        """Make the frames `start`..`end` the inside of blocks, as usable frames are at init."""
+        backing.touch_range(control, self.address, start, end)
+        self._write(start, end, 0)
+
+    def _whole(self, start, end, word):
+        """Return the first and the end of the pages that lie wholly in a piece and need no frame."""
+        if not self._lazy or word == ABSENT_WORD:
+            return 0, 0
+        return (start + _GRANULE - 1) >> GRANULE_SHIFT, end >> GRANULE_SHIFT
+
+    def _write(self, start, end, word):
+        if start < end and word:
+            fill.entries(self.base + (start << ENTRY_SHIFT), end - start, word, 0)
+        elif start < end:
+            fill.zero(self.base + (start << ENTRY_SHIFT), (end - start) * ENTRY_SIZE)
+
     def _runs(self):
-        """Return the runs of granules that describe a frame with RAM, as [first, end) lists."""
+        """Return the runs of pages that describe a frame with RAM, as [first, end) lists."""
         runs = []
         for region in self.regions:
             if not region.present:
@@ -60,134 +204,40 @@ class FrameArray:
                 runs.append([first, end])
         return runs
 
-    def save(self, saved):
-        """Note in the struct `saved` (see resume.py) where the array lies."""
-        saved.base = self.base
-        saved.start_phys = self.start_phys
-        saved.hole_phys = self._hole_phys
-        saved.end_phys = self.end_phys
-
-    def restore(self, saved, hhdm):
-        """Find the array where `saved` says that it was built, instead of `place`, `map` and `build`."""
-        self._hhdm = hhdm
-        self.base = saved.base
-        self.address = signed(self.base)
-        self.start_phys = self.control_phys = saved.start_phys
-        self._hole_phys = saved.hole_phys
-        self.end_phys = saved.end_phys
-        self.regions = self._carve()
-
-    def tables(self):
-        """Return the first frame and the end of the page tables that map the array."""
-        return self._tables_phys >> PAGE_SHIFT, self.end_phys >> PAGE_SHIFT
-
-    def place(self, control_pages, sparse):
-        """Choose the frames for the array, at the top of the highest usable region that has room.
-
-        `control_pages` frames come with it.  Not `sparse`, the holes are backed
-        too, so that the array needs no mapping.  Raises NoRoomError.
-        """
-        granules = (self.count + _GRANULE - 1) >> GRANULE_SHIFT
-        self._backed = self._runs() if sparse else [[0, granules]]
-        backing = sum([end - first for first, end in self._backed])
-        tables = 0
-        if sparse:
-            # Each run may begin and end inside a table of each of three levels, and the
-            # holes share one chain of tables.
-            for first, end in self._backed:
-                tables += (end - first) // _TABLE_ENTRIES + 2 * 3
-            tables += 3
-        needed = control_pages + 1 + backing + tables
-        largest = 0
-        for region in reversed(self.regions):
-            if region.usable:
-                largest = max(largest, region.end - region.start)
-                if largest >= needed:
-                    self._lay_out(region, needed, control_pages, backing)
-                    return
-        raise NoRoomError(needed, largest)
-
-    def _lay_out(self, region, needed, control_pages, backing):
-        start = region.end - needed
-        # Large pages map the longest run where its virtual and physical addresses agree mod 2 MiB.
-        granule = start + control_pages + 1
-        longest = (0, 0)
-        for first, end in self._backed:
-            longest = max(longest, (end - first, granule - first))
-            granule += end - first
-        shift = longest[1] % _LARGE_PAGES
-        if start - shift >= region.start:
-            start -= shift
-        self.start_phys = start << PAGE_SHIFT
-        self.control_phys = self.start_phys
-        self._hole_phys = self.start_phys + control_pages * PAGE_SIZE
-        self._granules_phys = self._hole_phys + PAGE_SIZE
-        self.end_phys = self._granules_phys + backing * PAGE_SIZE
-        self._tables_phys = self.end_phys
-
-    def take_table(self):
-        """Return the physical address of the next of the array's own frames, for a page table."""
-        phys = self.end_phys
-        self.end_phys += PAGE_SIZE
-        return phys
-
-    def map(self, hhdm, space):
-        """Map the array by `space` (see `machine`), or find it in the HHDM where that is None."""
-        self._hhdm = hhdm
-        if space is None:
-            self.base = hhdm + self._granules_phys
-            self.address = signed(self.base)
-            return
-        fill.entries(hhdm + self._hole_phys, _GRANULE, ABSENT_WORD)
-        self.base = space.reserve(self._backed[-1][1])
-        self.address = signed(self.base)
-        phys = self._granules_phys
-        hole = 0
-        for first, end in self._backed:
-            if first > hole:
-                space.map_shared(self.base + hole * PAGE_SIZE, self._hole_phys, first - hole)
-            space.map(self.base + first * PAGE_SIZE, phys, end - first, WRITE)
-            phys += (end - first) * PAGE_SIZE
-            hole = end
-
-    def build(self):
-        """Write every entry that has a frame of its own, once, in its final state.
-
-        Cost: C's memset over the usable frames, a viper store per other entry.
-        """
-        self.regions = self._carve()
-        fill.zero(self._hhdm + self.control_phys, self._hole_phys - self.control_phys)
-        todo = iter([region for region in self.regions if region.present])
-        region = next(todo)
-        for first, end in self._backed:
+    def _cut(self, runs):
+        """Return (first page, end, pieces) for each run, in which pieces (start, end, word) tile its entries."""
+        spans = iter(self._spans())
+        span = next(spans)
+        cut = []
+        for first, end in runs:
+            pieces = []
             at = first << GRANULE_SHIFT
-            end <<= GRANULE_SHIFT
-            while at < end:
-                if region is None or region.start >= end:
-                    self._write(at, end, ABSENT_WORD)
+            stop = end << GRANULE_SHIFT
+            while at < stop:
+                if span is None or span[0] >= stop:
+                    pieces.append((at, stop, ABSENT_WORD))
                     break
-                if region.start > at:
-                    self._write(at, region.start, ABSENT_WORD)
-                    at = region.start
-                stop = min(region.end, end)
-                self._write(at, stop, 0 if region.usable else RESERVED_WORD)
-                at = stop
-                if region.end <= end:
-                    region = next(todo, None)
-        first, end = self.tables()
-        fill.entries(
-            self.base + (first << ENTRY_SHIFT), end - first, RESERVED_WORD | PageFlags.PAGETABLE
-        )
+                if span[0] > at:
+                    pieces.append((at, span[0], ABSENT_WORD))
+                    at = span[0]
+                pieces.append((at, min(span[1], stop), span[2]))
+                at = min(span[1], stop)
+                if span[1] <= stop:
+                    span = next(spans, None)
+            cut.append((first, end, pieces))
+        return cut
 
-    def clear(self, start, end):
-        """Make the frames `start`..`end` the inside of blocks, as usable frames are at init."""
-        self._write(start, end, 0)
-
-    def _write(self, start, end, word):
-        if word:
-            fill.entries(self.base + (start << ENTRY_SHIFT), end - start, word)
-        else:
-            fill.zero(self.base + (start << ENTRY_SHIFT), (end - start) * ENTRY_SIZE)
+    def _spans(self):
+        """Return [start, end, word] for the frames with RAM, neighbours of one word joined."""
+        spans = []
+        for region in self.regions:
+            if region.present:
+                word = 0 if region.usable else RESERVED_WORD
+                if spans and spans[-1][1] == region.start and spans[-1][2] == word:
+                    spans[-1][1] = region.end
+                else:
+                    spans.append([region.start, region.end, word])
+        return spans
 
     def _carve(self):
         """Return the regions with the array's own frames cut out of the one that they lie in."""

@@ -29,6 +29,8 @@ _CR3_ADDRESS = const(0x000F_FFFF_FFFF_F000)
 class KernelSpace(PageTables):
     """The address space in force on this processor, with a free top level entry for the array."""
 
+    lazy = True
+
     def reserve(self, pages):
         """Return the address of an unused range in the higher half, 512 GiB wide."""
         for slot in (_SLOT_PREFERRED,) + tuple(range(_SLOT_FIRST, _SLOT_END)):
@@ -36,6 +38,10 @@ class KernelSpace(PageTables):
             if self.unused(virt):
                 return virt
         raise NoRoomError(pages, 0)
+
+    def open(self, state):
+        """Tell the struct `state` (see backing.py) that pages are mapped by page tables."""
+        state.has_tables = 1
 
 
 class LimineMachine:

@@ -6,7 +6,7 @@ import micropython
 import uctypes
 from micropython import const
 
-from . import buddy, limine, memmap, resume
+from . import backing, buddy, limine, memmap, resume
 from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed
 from .allocator import control_size
 from .check import check
@@ -135,7 +135,7 @@ class PageFrameManager(FrameRuns, FrameReports):
         if saved.acpi_reclaimed:
             self._reclaimed += (limine.ACPI_RECLAIMABLE,)
         frames = FrameArray(self._regions(machine))
-        frames.restore(saved, machine.hhdm)
+        frames.restore(saved)
         frames.regions = memmap.adopt(frames.regions, self._reclaimed)
         self._attach(machine, frames, bool(saved.debug))
         self._state_virt = state_virt
@@ -178,7 +178,7 @@ class PageFrameManager(FrameRuns, FrameReports):
             if taken and kind == limine.BOOTLOADER_RECLAIMABLE:
                 self._machine.leave_loader(self)
             for region in taken:
-                self.frames.clear(region.start, region.end)
+                self.frames.clear(self._zones[0], region.start, region.end)
                 self._adopt(region.start, region.end, True, False)
             if taken:
                 self._reclaimed += (kind,)
@@ -282,12 +282,14 @@ class PageFrameManager(FrameRuns, FrameReports):
         return virt - self.hhdm
 
     def _lockable(self, pfn, flags):
-        """Return the entry's address of a present frame, having checked `flags` too."""
+        """Return the entry's address of a present frame, which can be written; `flags` are checked too."""
         entry = self._entry(pfn)
         if flags & ~FLAGS_MASK:
             raise FlagsRangeError(flags)
         if _state(entry) >> KIND_SHIFT == ABSENT:
             raise FrameNotPresentError(pfn)
+        if _shared(entry):
+            backing.touch(self._zones[0], entry)
         return entry
 
 
@@ -312,3 +314,8 @@ def _flags(entry: int) -> int:
 @micropython.viper
 def _state(entry: int) -> int:
     return int(ptr8(entry)[3])
+
+
+@micropython.viper
+def _shared(entry: int) -> int:
+    return int(ptr8(entry)[13])

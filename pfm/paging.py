@@ -114,7 +114,18 @@ class PageTables:
         taken = self._find(self.root_phys, _ROOT_LEVEL, virt, end, 1)
         if taken is not None:
             raise MappingError(taken, "already mapped")
-        self._map(self.root_phys, _ROOT_LEVEL, virt, end, phys, flags)
+        self._map(self.root_phys, _ROOT_LEVEL, virt, end, phys, flags, 1)
+
+    def map_same(self, virt, phys, count, flags=0):
+        """Map each of `count` pages from `virt` on to the one frame at `phys`, by a table entry each.
+
+        So each can be mapped elsewhere later on, without a new table.  Flags and errors as `map`.
+        """
+        end = self._range(virt, count, flags)
+        taken = self._find(self.root_phys, _ROOT_LEVEL, virt, end, 1)
+        if taken is not None:
+            raise MappingError(taken, "already mapped")
+        self._map(self.root_phys, _ROOT_LEVEL, virt, end, phys, flags, 0)
 
     def map_shared(self, virt, phys, count, flags=0):
         """Map each of `count` pages from `virt` on to the one frame at `phys`.
@@ -236,25 +247,26 @@ class PageTables:
             index += 1
         return None
 
-    def _map(self, table, level, virt, end, phys, flags):
+    def _map(self, table, level, virt, end, phys, flags, moves):
+        """Map `virt`..`end` to what lies from `phys` on if `moves` is 1, each page to `phys` if it is 0."""
         shift = span_shift(level)
         span = 1 << shift
+        largest = self._largest if moves else 1
         large = 0 if level == 1 else _LARGE
         while virt < end:
             index = virt >> shift & _INDEX_MASK
-            whole = end - virt >> shift
-            if level <= self._largest and whole and not (virt | phys) % span:
+            whole = min(end - virt >> shift, _ENTRIES - index)
+            if level <= largest and whole and not (virt | phys * moves) % span:
                 # Tables may stand where other pages were mapped before; no large page replaces them.
-                if level == 1 or not self._entry(table, level, virt) & _PRESENT:
-                    room = min(whole, _ENTRIES - index)
-                    count = _first(self._virt(table), index, index + room, 1) - index
-                    self._set(table, index, count, phys, span, flags | large)
+                count = _first(self._virt(table), index, index + whole, 1) - index
+                if count:
+                    self._set(table, index, count, phys, span * moves, flags | large)
                     virt += count << shift
-                    phys += count << shift
+                    phys += (count << shift) * moves
                     continue
             stop = min(end, (virt >> shift) + 1 << shift)
-            self._map(self._child(table, index), level - 1, virt, stop, phys, flags)
-            phys += stop - virt
+            self._map(self._child(table, index), level - 1, virt, stop, phys, flags, moves)
+            phys += (stop - virt) * moves
             virt = stop
 
     def _child(self, table, index):

@@ -18,7 +18,7 @@ SAVED = {
     "processors": 4 | uctypes.UINT32,
     "base": 8 | uctypes.UINT64,
     "start_phys": 16 | uctypes.UINT64,
-    "hole_phys": 24 | uctypes.UINT64,
+    "tables_phys": 24 | uctypes.UINT64,
     "end_phys": 32 | uctypes.UINT64,
     "debug": 40 | uctypes.UINT8,
     "bootloader_reclaimed": 41 | uctypes.UINT8,
@@ -45,9 +45,12 @@ def next_used(base: int, start: int, end: int) -> int:
 
 @micropython.viper
 def unlock(base: int, start: int, end: int):
-    """Clear the locks of the entries `start`..`end`, whose holders are gone."""
+    """Clear the locks of the entries `start`..`end`, whose holders are gone.  Skips pages never written."""
     while start < end:
         e = ptr32(base + (start << 5))
+        if int(e[3]) & 0xFF00:
+            start = (start >> 7 << 7) + 128
+            continue
         if int(e[6]):
             e[6] = 0
         start += 1

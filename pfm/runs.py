@@ -137,7 +137,7 @@ class FrameRuns(FrameAllocator):
         if self.debug:
             at = 0
             while at < count:
-                bulk.junk(self._hhdm, self._base, frames[at], 1)
+                bulk.junk(self._zones[0], self._hhdm, self._base, frames[at], 1)
                 at += 1
         zone = 0
         given = 0
@@ -284,7 +284,7 @@ class FrameRuns(FrameAllocator):
         while at < end:
             order = buddy.piece(at, end)
             buddy.claim(self._zones[zone_of(at)], self._base, at, order)
-            bulk.mark_part(self._base, at, order, pfn)
+            bulk.mark_part(self._zones[0], self._base, at, order, pfn)
             at += 1 << order
 
     @micropython.native

@@ -13,7 +13,7 @@ import array
 import uctypes
 from micropython import const
 
-from . import limine
+from . import backing, limine
 from .address import PAGE_SHIFT, PAGE_SIZE, PFN_LIMIT
 from .manager import PageFrameManager
 from .memmap import RAM
@@ -29,6 +29,8 @@ _PROT_READ = const(1)
 _PROT_WRITE = const(2)
 _MAP_SHARED = const(0x01)
 _MAP_PRIVATE = const(0x02)
+_PROT_READ_WRITE = const(0x01 | 0x02)
+_MAP_SHARED_FIXED = const(0x01 | 0x10)
 _MAP_FIXED = const(0x10)
 _MAP_ANONYMOUS = const(0x20)
 _MAP_NORESERVE = const(0x4000)
@@ -67,11 +69,20 @@ def _file(size):
     return file
 
 
+def _map_page(virt, file, phys):
+    """Map the page at `virt` to the file's at `phys`; touches no Python heap."""
+    _mmap(virt, PAGE_SIZE, _PROT_READ_WRITE, _MAP_SHARED_FIXED, file, phys)
+
+
+backing.host_map = _map_page
+
+
 class FileMemory:
     """Physical memory of `size` bytes in a sparse file, mapped whole at `virt` (anywhere if 0)."""
 
-    def __init__(self, size, virt):
+    def __init__(self, size, virt, lazy):
         self.size = size
+        self.lazy = lazy
         self.file = _file(size)
         self._mapped = []
         self._pages = []
@@ -104,6 +115,15 @@ class FileMemory:
         _map(virt, count * PAGE_SIZE, protection, _MAP_SHARED | _MAP_FIXED, self.file, phys)
         self._pages.append((virt, phys, count, flags, PAGE_SIZE))
 
+    def map_same(self, virt, phys, count, flags=0):
+        """Map as `PageTables.map_same`, but with the frame's contents of now."""
+        self.map_shared(virt, phys, count)
+
+    def open(self, state):
+        """Tell the struct `state` (see pfm.backing) that pages are mapped from the file."""
+        state.has_tables = 0
+        state.file = self.file
+
     def map_shared(self, virt, phys, count, flags=0):
         """Map as `PageTables.map_shared`, but with the frame's contents of now."""
         self._pages.append((virt, phys, count, flags, 0))
@@ -135,7 +155,7 @@ class FileMemory:
 class BufferMemory:
     """Physical memory of `size` bytes on the Python heap; the array lies in it without holes."""
 
-    def __init__(self, size, virt):
+    def __init__(self, size, virt, lazy):
         if size > _BUFFER_MAX or virt:
             raise OutOfAddressesError("{} bytes at 0x{:x} take ffi".format(size, virt))
         self._buffer = bytearray(size + PAGE_SIZE)
@@ -155,11 +175,12 @@ class FakeMachine:
 
     Request, response, pointers and entries lie in memory as the Limine boot
     protocol lays them out.  `hhdm` is the offset at which physical memory is
-    mapped (default: where the host has room); not `sparse`, the array lies in the HHDM.
+    mapped (default: where the host has room); not `sparse`, the array lies in the
+    HHDM, not `lazy`, its pages have frames of their own from the start.
     Close it, or use it in a `with` statement.
     """
 
-    def __init__(self, entries, hhdm=None, sparse=True):
+    def __init__(self, entries, hhdm=None, sparse=True, lazy=True):
         self._blocks = []
         pointers = array.array("Q", [self._entry(*entry) for entry in entries])
         self._response = self._struct(limine.MEMMAP_RESPONSE)
@@ -169,7 +190,7 @@ class FakeMachine:
         self._request.response = uctypes.addressof(self._response)
         ends = [b + n for b, n, kind in entries if n and kind in RAM and b + n <= PFN_LIMIT << PAGE_SHIFT]
         size = (max(ends + [PAGE_SIZE]) + PAGE_SIZE - 1) & -PAGE_SIZE
-        self.memory = (FileMemory if ffi else BufferMemory)(size, hhdm or 0)
+        self.memory = (FileMemory if ffi else BufferMemory)(size, hhdm or 0, lazy)
         self._sparse = sparse
 
     @property
