@@ -3,7 +3,7 @@
 
 import ktap
 
-_NAMES = ("test_contract", "test_kernel", "test_memory")
+_NAMES = ("test_contract", "test_kernel", "test_memory", "test_reports")
 
 
 def run(pattern=""):
