@@ -11,7 +11,7 @@
 
 // Jumps of bytecode between two looks at the clock, and the least time between
 // two looks at the serial port: a port access costs as much as 10 to 50 jumps.
-#define VM_HOOK_JUMPS 64
+#define VM_HOOK_JUMPS 16
 #define VM_HOOK_POLL_NS 1000000
 
 // Large enough that a raw-paste window and some typing ahead fit.

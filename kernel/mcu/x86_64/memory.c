@@ -23,6 +23,8 @@
 #define REP_MOVSB_MIN 768
 #define REP_STOSQ_MIN 128
 
+#define COPY_BLOCK 128
+
 // CPUID.(7,0):EBX bit 9, enhanced rep movsb/stosb (SDM volume 2, CPUID).
 #define CPUID_EXTENDED_FEATURES 7
 #define CPUID_EBX_ERMS (1u << 9)
@@ -69,17 +71,29 @@ static inline void copy_short(uint8_t *d, const uint8_t *s, size_t n) {
     }
 }
 
+// All loads before the first store here too.  Eight at once is what TCG is
+// fastest with: it checks an address for each, and loops cost it dear.
+static inline void copy_block(uint8_t *d, const uint8_t *s) {
+    const u128_t *from = (const u128_t *)s;
+    u128_t *to = (u128_t *)d;
+    u128_t v0 = from[0], v1 = from[1], v2 = from[2], v3 = from[3];
+    u128_t v4 = from[4], v5 = from[5], v6 = from[6], v7 = from[7];
+    to[0] = v0;
+    to[1] = v1;
+    to[2] = v2;
+    to[3] = v3;
+    to[4] = v4;
+    to[5] = v5;
+    to[6] = v6;
+    to[7] = v7;
+}
+
 // More than 16 bytes, upwards; right for overlap when d < s.
 static inline void copy_up(uint8_t *d, const uint8_t *s, size_t n) {
     uint8_t *end = d + n;
     u128_t tail = *(const u128_t *)(s + n - 16);
-    for (; n > 64; n -= 64, d += 64, s += 64) {
-        u128_t a = ((const u128_t *)s)[0], b = ((const u128_t *)s)[1];
-        u128_t c = ((const u128_t *)s)[2], e = ((const u128_t *)s)[3];
-        ((u128_t *)d)[0] = a;
-        ((u128_t *)d)[1] = b;
-        ((u128_t *)d)[2] = c;
-        ((u128_t *)d)[3] = e;
+    for (; n > COPY_BLOCK; n -= COPY_BLOCK, d += COPY_BLOCK, s += COPY_BLOCK) {
+        copy_block(d, s);
     }
     for (; n > 16; n -= 16, d += 16, s += 16) {
         *(u128_t *)d = *(const u128_t *)s;
@@ -93,15 +107,10 @@ static inline void copy_down(uint8_t *d, const uint8_t *s, size_t n) {
     uint8_t *start = d;
     d += n;
     s += n;
-    for (; n > 64; n -= 64) {
-        d -= 64;
-        s -= 64;
-        u128_t a = ((const u128_t *)s)[3], b = ((const u128_t *)s)[2];
-        u128_t c = ((const u128_t *)s)[1], e = ((const u128_t *)s)[0];
-        ((u128_t *)d)[3] = a;
-        ((u128_t *)d)[2] = b;
-        ((u128_t *)d)[1] = c;
-        ((u128_t *)d)[0] = e;
+    for (; n > COPY_BLOCK; n -= COPY_BLOCK) {
+        d -= COPY_BLOCK;
+        s -= COPY_BLOCK;
+        copy_block(d, s);
     }
     for (; n > 16; n -= 16) {
         d -= 16;
