@@ -12,6 +12,7 @@ import kernelspace
 import machine
 import owners
 import pyheap
+import ramdisk
 import selftest
 import uctypes
 from pfm import PFM
@@ -22,6 +23,7 @@ def _start(options):
     state_virt = uctypes.addressof(kernel.state)
     if PFM.resume(state_virt, owners.ALL):
         PFM.space = kernelspace.current(PFM)
+        ramdisk.restore()
         return
     bootreport.print_loader(options)
     if options.loglevel:
@@ -30,9 +32,13 @@ def _start(options):
     PFM.space = kernelspace.enter(PFM)
     apic.let_interrupts_in(PFM)
     heap = pyheap.grow(PFM, options.heap)
+    disk = ramdisk.create(PFM, options.disk)
     PFM.save(state_virt)
-    bootreport.print_frames(PFM, heap)
+    bootreport.print_frames(PFM, heap, disk)
 
+
+# Where every board looks for modules on its filesystem.
+sys.path.append("/lib")
 
 _options = cmdline.read()
 try:

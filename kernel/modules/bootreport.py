@@ -45,8 +45,11 @@ def print_loader(options):
         )
 
 
-def print_frames(manager, heap):
-    """Print what the frame manager made of the memory map; `heap` bytes of it are Python's."""
+def print_frames(manager, heap, disk):
+    """Print what the frame manager made of the memory map.
+
+    `heap` bytes of it are Python's, `disk` is the RAM disk or None.
+    """
     array = manager.frames
     zones = manager.free_frames()
     print(
@@ -61,6 +64,7 @@ def print_frames(manager, heap):
     )
     print("Init         {} us".format(manager.init_us))
     print("Python heap  {}".format(human_size(heap)))
+    print("RAM disk     {}".format("{}, at /".format(human_size(disk.size)) if disk else "none"))
     for report in (manager.meminfo(), manager.buddyinfo(), manager.chart()):
         print()
         print(report)

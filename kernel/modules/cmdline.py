@@ -23,7 +23,7 @@ class CommandLine:
     """What the command line asks for.
 
     `selftest` is None, "" for all tests or the substring of those wanted;
-    `heap` is bytes or None, `loglevel` one of LOG_LEVELS or None; `bench` and
+    `heap` is bytes or None, `disk` likewise or 0 for none, `loglevel` one of LOG_LEVELS or None; `bench` and
     `debug` are booleans; `ignored` lists the words that mean nothing here.
     """
 
@@ -33,6 +33,7 @@ class CommandLine:
         self.bench = False
         self.debug = False
         self.heap = None
+        self.disk = None
         self.loglevel = None
         self.ignored = []
         for word in text.split():
@@ -49,6 +50,10 @@ class CommandLine:
             self.debug = True
         elif key == "heap" and size(value):
             self.heap = size(value)
+        elif key == "disk" and value == "0":
+            self.disk = 0
+        elif key == "disk" and size(value):
+            self.disk = size(value)
         elif key == "loglevel" and value in LOG_LEVELS:
             self.loglevel = value
         else:

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The RAM disk: a block device whose blocks are frames, with a FAT filesystem mounted at `/`.
+
+Its frames and where they lie outlive a soft reset, and its files with them.
+"""
+
+import errno
+import uctypes
+import vfs
+
+import kernel
+import owners
+from micropython import const
+from pfm import OutOfFramesError
+from pfm.address import PAGE_SHIFT, PAGE_SIZE
+
+# Without an order the disk takes this share of RAM, within these bounds.
+_SHARE_SHIFT = const(6)
+_SIZE_MIN = const(1 << 20)
+_SIZE_MAX = const(64 << 20)
+
+# Where it lies is kept in `kernel.state`, behind the frame manager's part.
+_STATE_OFFSET = const(64)
+_STATE = {"magic": 0 | uctypes.UINT32, "blocks": 4 | uctypes.UINT32, "virt": 8 | uctypes.UINT64}
+# "disk", and a version of the layout.
+_MAGIC = const(0x64736B01)
+
+# Requests of `ioctl`: class vfs.AbstractBlockDev of MicroPython's documentation.
+_IOCTL_INIT = const(1)
+_IOCTL_DEINIT = const(2)
+_IOCTL_SYNC = const(3)
+_IOCTL_BLOCK_COUNT = const(4)
+_IOCTL_BLOCK_SIZE = const(5)
+_IOCTL_BLOCK_ERASE = const(6)
+
+
+class RamDisk:
+    """A block device over `count` frames in a row, mapped at `virt`; a block is a frame.
+
+    It speaks the simple and the extended interface of `vfs.AbstractBlockDev`.
+    Reading and writing raise OSError(EIO) outside the disk.
+    """
+
+    def __init__(self, virt, count):
+        self.count = count
+        self.size = count << PAGE_SHIFT
+        self._bytes = memoryview(uctypes.bytearray_at(virt, self.size))
+
+    def _at(self, block, offset, length):
+        start = (block << PAGE_SHIFT) + offset
+        if block < 0 or offset < 0 or start + length > self.size:
+            raise OSError(
+                errno.EIO,
+                "{} bytes at {} of block {}, on a disk of {} blocks".format(
+                    length, offset, block, self.count
+                ),
+            )
+        return self._bytes[start : start + length]
+
+    def readblocks(self, block, buf, offset=0):
+        """Fill `buf` from the disk, beginning `offset` bytes into `block`."""
+        buf[:] = self._at(block, offset, len(buf))
+
+    def writeblocks(self, block, buf, offset=0):
+        """Write `buf` to the disk, beginning `offset` bytes into `block`."""
+        self._at(block, offset, len(buf))[:] = buf
+
+    def ioctl(self, request, argument):
+        """Answer 0 to what needs no work, None to what is unknown; else the count or size of blocks."""
+        if request == _IOCTL_BLOCK_COUNT:
+            return self.count
+        if request == _IOCTL_BLOCK_SIZE:
+            return PAGE_SIZE
+        if request in (_IOCTL_INIT, _IOCTL_DEINIT, _IOCTL_SYNC, _IOCTL_BLOCK_ERASE):
+            return 0
+        return None
+
+
+def _state():
+    return uctypes.struct(uctypes.addressof(kernel.state) + _STATE_OFFSET, _STATE)
+
+
+def _size(manager, size):
+    """Return the bytes of a disk for which the command line gave `size`, None for nothing given."""
+    if size is None:
+        size = min(manager.present_frames() << PAGE_SHIFT >> _SHARE_SHIFT, _SIZE_MAX)
+    return max(size, _SIZE_MIN)
+
+
+def _mount(disk, fresh):
+    if not fresh:
+        try:
+            vfs.mount(disk, "/")
+            return
+        except OSError:
+            # A program has overwritten it: begin anew, as after power on.
+            pass
+    vfs.VfsFat.mkfs(disk)
+    vfs.mount(disk, "/")
+
+
+def create(manager, size=None):
+    """Make a disk of `size` bytes (default: a share of RAM), format it, mount it at `/` and return it.
+
+    No size is less than 1 MiB but 0, for no disk.  The disk is smaller than
+    asked for where free memory lies in pieces, and None where there is none.
+    Cost: what the filesystem writes when it is made, some thousandth of the disk.
+    """
+    if size == 0:
+        return None
+    count = _size(manager, size) >> PAGE_SHIFT
+    pfn = 0
+    while not pfn and count << PAGE_SHIFT >= _SIZE_MIN:
+        try:
+            pfn = manager.alloc_pages(count, tag=owners.DISK)
+        except OutOfFramesError:
+            count >>= 1
+    if not pfn:
+        return None
+    state = _state()
+    state.virt = manager.as_virt(pfn << PAGE_SHIFT)
+    state.blocks = count
+    state.magic = _MAGIC
+    disk = RamDisk(state.virt, count)
+    _mount(disk, True)
+    return disk
+
+
+def restore():
+    """Mount the disk that was there before a soft reset and return it; None if there was none."""
+    state = _state()
+    if state.magic != _MAGIC:
+        return None
+    disk = RamDisk(state.virt, state.blocks)
+    _mount(disk, False)
+    return disk
