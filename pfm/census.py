@@ -4,7 +4,8 @@ Frames `at`..`end` (exclusive) are RAM.  `base` is the array's address as a
 signed number.  A walk steps from head to head; where it begins inside a block
 it looks for that block's head first, and a frame that no head speaks for
 counts as TAIL.  Each step is one frame at least, so a walk ends whatever the
-entries say.
+entries say.  A page of the array that stands for many (see backing.py) has 128
+entries that say the same: one step, and none where it is inside a block.
 """
 
 import micropython
@@ -16,6 +17,10 @@ from .buddy import holder
 _FREE = const(1)
 _CACHED = const(4)
 _COMPOUND_TAIL = const(5)
+_RESERVED = const(6)
+# In an entry's fourth word.
+_SHARED = const(1 << 8)
+_GRANULE = const(128)
 
 # Words of a census: frames of each kind, then heads of free blocks of each order that 5 bits hold.
 CENSUS_KINDS = const(8)
@@ -50,10 +55,14 @@ def census(base: int, at: int, end: int, counts: ptr32):
         counts[kind] = int(counts[kind]) + stop - at
         at = stop
     while at < end:
-        state = int(ptr32(base + (at << 5))[0]) >> 24
+        e = ptr32(base + (at << 5))
+        state = int(e[0]) >> 24
         kind = state >> 5
         size = 1
-        if kind:
+        if kind == _RESERVED:
+            if (at & (_GRANULE - 1)) == 0 and int(e[3]) & _SHARED:
+                size = _GRANULE
+        elif kind:
             size = 1 << (state & 31)
         if size > end - at:
             size = end - at
@@ -77,10 +86,14 @@ def free_by_cell(base: int, at: int, end: int, origin: int, shift: int, cells: p
             stop = inside - (kind << 32)
             inside = 0
         else:
-            state = int(ptr32(base + (at << 5))[0]) >> 24
+            e = ptr32(base + (at << 5))
+            state = int(e[0]) >> 24
             kind = state >> 5
             stop = at + 1
-            if kind:
+            if kind == _RESERVED:
+                if (at & (_GRANULE - 1)) == 0 and int(e[3]) & _SHARED:
+                    stop = at + _GRANULE
+            elif kind:
                 stop = at + (1 << (state & 31))
         if stop > end:
             stop = end
@@ -121,8 +134,12 @@ def tally(base: int, cursor: ptr32, table: ptr32) -> int:
             block_end = at + (1 << ((word >> 24) & 31))
         key = (kind << 16 | (word & 0xFFFF)) + 1
         begin = at
-        at += 1
-        i += 8
+        if (at & (_GRANULE - 1)) == 0 and int(e[i + 3]) & _SHARED and at + _GRANULE <= end:
+            at += _GRANULE
+            i += _GRANULE * 8
+        else:
+            at += 1
+            i += 8
         # What follows inside the same block with the same flags, and no head.
         same = word & 0xFFFF
         if kind == block_kind:
@@ -130,8 +147,16 @@ def tally(base: int, cursor: ptr32, table: ptr32) -> int:
             if stop > end:
                 stop = end
             while at < stop and int(e[i]) == same:
-                at += 1
-                i += 8
+                if (
+                    (at & (_GRANULE - 1)) == 0
+                    and int(e[i + 3]) & _SHARED
+                    and at + _GRANULE <= stop
+                ):
+                    at += _GRANULE
+                    i += _GRANULE * 8
+                else:
+                    at += 1
+                    i += 8
         slot = ((key ^ key >> 7) & (TALLY_SLOTS - 1)) << 1
         while int(table[slot]) != key and int(table[slot]) != 0:
             slot = (slot + 2) & (TALLY_SLOTS * 2 - 1)
@@ -152,8 +177,12 @@ def first_with(base: int, at: int, end: int, flags: int) -> int:
     e = ptr32(base + (at << 5))
     i = 0
     while at < end and (int(e[i]) & flags) != flags:
-        at += 1
-        i += 8
+        if (at & (_GRANULE - 1)) == 0 and int(e[i + 3]) & _SHARED and at + _GRANULE <= end:
+            at += _GRANULE
+            i += _GRANULE * 8
+        else:
+            at += 1
+            i += 8
     return at
 
 
@@ -163,6 +192,10 @@ def first_without(base: int, at: int, end: int, flags: int) -> int:
     e = ptr32(base + (at << 5))
     i = 0
     while at < end and (int(e[i]) & flags) == flags:
-        at += 1
-        i += 8
+        if (at & (_GRANULE - 1)) == 0 and int(e[i + 3]) & _SHARED and at + _GRANULE <= end:
+            at += _GRANULE
+            i += _GRANULE * 8
+        else:
+            at += 1
+            i += 8
     return at
