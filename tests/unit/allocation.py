@@ -1,0 +1,51 @@
+"""What the allocator's tests share: looks at the free lists, and errors that change nothing."""
+
+import gc
+
+import micropython
+from ktap import equal, raises, skip
+
+from pfm.frame import ENTRY_SHIFT, PageFrame
+from pfm.zone import ORDER_MAX, ZONES, zone_at
+
+
+def entry(pfm, pfn):
+    """Return the entry of a frame as a struct."""
+    return PageFrame.at(pfm.frames.base + (pfn << ENTRY_SHIFT))
+
+
+def zone(pfm, number):
+    """Return the state of a zone as a struct."""
+    return zone_at(pfm._zones[0], number)
+
+
+def lists(pfm):
+    """Return the lengths of the free lists, for each zone a list by order, the magazine drained."""
+    pfm.drain()
+    return [[zone(pfm, z).lists[order].blocks for order in range(ORDER_MAX + 1)] for z in range(ZONES)]
+
+
+def refused(pfm, error, call, *args, **kwargs):
+    """Expect exactly that error, nothing changed by it, and every invariant; return the error."""
+    free = pfm.free_frames()
+    walked = pfm.check()
+    found = raises(error, call, *args, **kwargs)
+    equal(pfm.free_frames(), free)
+    after = pfm.check()
+    equal((after.used, after.frames), (walked.used, walked.frames))
+    return found
+
+
+def without_heap(call, *args):
+    """Call with the heap locked, expect that not a byte of it was taken, and return the result."""
+    if not hasattr(micropython, "heap_lock"):
+        skip("micropython.heap_lock() is not there")
+    gc.collect()
+    before = gc.mem_alloc()
+    micropython.heap_lock()
+    try:
+        result = call(*args)
+    finally:
+        micropython.heap_unlock()
+    equal(gc.mem_alloc(), before)
+    return result
