@@ -36,7 +36,7 @@ def refused(pfm, error, call, *args, **kwargs):
     return found
 
 
-def without_heap(call, *args):
+def without_heap(call, argument):
     """Call with the heap locked, expect that not a byte of it was taken, and return the result."""
     if not hasattr(micropython, "heap_lock"):
         skip("micropython.heap_lock() is not there")
@@ -44,7 +44,7 @@ def without_heap(call, *args):
     before = gc.mem_alloc()
     micropython.heap_lock()
     try:
-        result = call(*args)
+        result = call(argument)
     finally:
         micropython.heap_unlock()
     equal(gc.mem_alloc(), before)

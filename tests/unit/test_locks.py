@@ -1,0 +1,174 @@
+"""Locks: who holds one, who waits, and that no error leaves one behind."""
+
+from allocation import entry, zone
+from ktap import equal, raises
+from maps import MIB, SMALL_8M, frames
+
+from pfm import LockHeldError, LockTimeoutError, PageFlags, ReleasedError, Zone, limine, lock
+from pfm.testing import FakeMachine
+
+_OTHER = 2
+
+
+def test_frame_lock_held_by_this_context():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        pfn = pfm.alloc(2, compound=True)
+        with pfm.get(pfn) as frame:
+            equal(frame.lock, lock.context())
+            for call in (pfm.free, pfm.ref, pfm.unref, pfm.get):
+                error = raises(LockHeldError, call, pfn)
+                equal((error.what, error.owner), (pfn, lock.context()))
+            # The tail's references are the head's.
+            raises(LockHeldError, pfm.ref, pfn + 1)
+            raises(LockHeldError, pfm.set_flags, pfn, PageFlags.DIRTY)
+            # Another frame's lock is another.
+            pfm.set_flags(pfn + 1, PageFlags.DIRTY)
+        equal(entry(pfm, pfn).lock, 0)
+        pfm.free(pfn)
+        pfm.check()
+
+
+def test_frame_lock_held_by_another_context():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        pfn = pfm.alloc()
+        entry(pfm, pfn).lock = _OTHER
+        for call in (pfm.free, pfm.get):
+            error = raises(LockTimeoutError, call, pfn)
+            equal((error.what, error.owner), (pfn, _OTHER))
+        equal(entry(pfm, pfn).lock, _OTHER)
+        entry(pfm, pfn).lock = 0
+        pfm.free(pfn)
+
+
+def test_zone_lock_held():
+    with FakeMachine([(0x1000, 64 * MIB, limine.USABLE)]) as machine:
+        pfm = machine.boot()
+        pfn = pfm.alloc(1)
+        single = pfm.alloc()
+        edge = frames(16 * MIB)
+        zone(pfm, Zone.DMA32).lock = lock.context()
+        for call in (
+            lambda: pfm.alloc(1),
+            lambda: pfm.alloc_pages(3),
+            lambda: pfm.alloc_many(70),
+            # The lower zone's lock is taken first, and must be given back.
+            lambda: pfm.alloc_at(edge - 2, 4),
+            pfm.drain,
+        ):
+            error = raises(LockHeldError, call)
+            equal((error.what, error.owner), ("DMA32", lock.context()))
+            equal(zone(pfm, Zone.DMA).lock, 0)
+            equal(zone(pfm, Zone.DMA32).lock, lock.context())
+        # The other zone, and the magazine, do not need it.
+        pfm.free(pfm.alloc(1, Zone.DMA))
+        pfm.free(single)
+        zone(pfm, Zone.DMA32).lock = 0
+        pfm.free(pfn)
+        pfm.check()
+
+
+def test_statistics_never_block():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        free = pfm.free_frames()
+        for number in range(3):
+            zone(pfm, number).lock = _OTHER
+        entry(pfm, 42).lock = _OTHER
+        equal(pfm.free_frames(), free)
+        assert not pfm.check_flags(42, PageFlags.RESERVED)
+        assert pfm.present(42)
+        equal((pfm.min(), pfm.max()), (0, 2047))
+        equal(pfm.describe(frames(pfm.frames.start_phys)), "reserved")
+
+
+def test_guard_released_twice():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        guard = pfm.get(42)
+        guard.release()
+        for call in (guard.release, lambda: guard.rc, lambda: setattr(guard, "rc", 1)):
+            equal(raises(ReleasedError, call).pfn, 42)
+        # The lock may be another's by now, which a late release must not take.
+        with pfm.get(42):
+            raises(ReleasedError, guard.release)
+            equal(entry(pfm, 42).lock, lock.context())
+
+
+def test_guard_released_inside_its_with_statement():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        guard = pfm.get(42)
+        with guard:
+            guard.release()
+        pfm.get(42).release()
+
+
+def test_guard_lets_go_when_its_block_raises():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+
+        def fail():
+            with pfm.get(42):
+                raise ValueError("inside")
+
+        raises(ValueError, fail)
+        equal(entry(pfm, 42).lock, 0)
+
+
+def test_no_error_leaves_a_lock():
+    with FakeMachine([(0x1000, 64 * MIB, limine.USABLE)]) as machine:
+        pfm = machine.boot()
+        pfn = pfm.alloc()
+        calls = [
+            (call, args)
+            for wrong in (None, 1.5, "1", (), 1 << 70, -1)
+            for call, args in (
+                (pfm.alloc, (wrong,)),
+                (pfm.alloc, (0, wrong if wrong is not None else 1.5)),
+                (pfm.alloc, (0, None, False, wrong)),
+                (pfm.free, (wrong,)),
+                (pfm.ref, (wrong,)),
+                (pfm.unref, (wrong,)),
+                (pfm.alloc_pages, (wrong,)),
+                (pfm.alloc_pages, (1, wrong)),
+                (pfm.alloc_pages, (4, 1, wrong if wrong is not None else 1.5)),
+                (pfm.alloc_pages, (20000, 1, None, wrong)),
+                (pfm.alloc_at, (wrong,)),
+                (pfm.alloc_at, (5, wrong)),
+                (pfm.alloc_many, (wrong,)),
+                (pfm.alloc_many, (5, None, wrong)),
+                (pfm.free_many, (wrong,)),
+                (pfm.set_flags, (pfn, wrong)),
+                (pfm.get, (wrong,)),
+            )
+            # Nothing to do for no frames.
+            if not (wrong == () and call in (pfm.alloc_many, pfm.free_many))
+        ]
+        free = pfm.free_frames()
+        for call, args in calls:
+            try:
+                call(*args)
+            except Exception:
+                equal(pfm.free_frames(), free)
+                for number in range(3):
+                    equal(zone(pfm, number).lock, 0)
+            else:
+                raise AssertionError("{}{} passed".format(call, args))
+        equal(entry(pfm, pfn).lock, 0)
+        equal(pfm.check().used, 1)
+
+
+def test_exchange_and_compare():
+    from array import array
+
+    from uctypes import addressof
+
+    words = array("I", [0, 7, 0])
+    place = addressof(words) + 4
+    equal(lock.cmpxchg32(place, 8, 9), 7)
+    equal(lock.cmpxchg32(place, 7, 9), 7)
+    equal(lock.xchg32(place, 0xFFFFFFFF), 9)
+    equal(list(words), [0, 0xFFFFFFFF, 0])
+    equal(lock.xchg32(place, 0), 0xFFFFFFFF)
