@@ -56,7 +56,7 @@ SUBMAKE = $(MAKE) -s --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEF
 BOOT = $(PYTHON) boot/run.py --micropython=$(MICROPY_SOURCE) --loader=$(LOADER)
 
 .DELETE_ON_ERROR:
-.PHONY: all run run-uefi iso test lint gdb clean distclean packages micropython unix kernel direct
+.PHONY: all run run-uefi iso test bench lint gdb clean distclean packages micropython unix kernel direct
 
 all: kernel direct unix
 
@@ -124,6 +124,12 @@ gdb: kernel direct
 
 test: all $(VENV)/stamp
 	@MICROPY_DIR=$(MICROPY_SOURCE) $(VENV)/bin/pytest $(PYTESTFLAGS)
+
+bench: all
+	@$(PYTHON) bench/run.py --unix $(UNIX) --json $(BUILD)/bench.json
+
+bench: all
+	@$(PYTHON) bench/run.py --unix $(UNIX) --json $(BUILD)/bench.json
 
 lint: $(VENV)/stamp
 	@$(VENV)/bin/ruff check
