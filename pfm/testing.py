@@ -62,8 +62,8 @@ def _map(virt, size, protection, flags, file=-1, offset=0):
     return found
 
 
-def _file(size):
-    file = _memfd_create("pfm", 0)
+def _file(size, name):
+    file = _memfd_create(name, 0)
     if file < 0 or _ftruncate(file, size):
         raise OutOfAddressesError("no file of {} bytes".format(size))
     return file
@@ -83,9 +83,9 @@ class FileMemory:
     def __init__(self, size, virt, lazy):
         self.size = size
         self.lazy = lazy
-        self.file = _file(size)
+        self.file = _file(size, "pfm")
         self._mapped = []
-        self._pages = []
+        self._shared = []
         place = _MAP_FIXED_NOREPLACE if virt else 0
         flags = _MAP_SHARED | _MAP_NORESERVE | place
         self.virt = _map(virt, size, _PROT_READ | _PROT_WRITE, flags, self.file)
@@ -113,7 +113,6 @@ class FileMemory:
         """Map as `PageTables.map`."""
         protection = _PROT_READ | (_PROT_WRITE if flags & WRITE else 0)
         _map(virt, count * PAGE_SIZE, protection, _MAP_SHARED | _MAP_FIXED, self.file, phys)
-        self._pages.append((virt, phys, count, flags, PAGE_SIZE))
 
     def map_same(self, virt, phys, count, flags=0):
         """Map as `PageTables.map_same`, but with the frame's contents of now."""
@@ -126,10 +125,10 @@ class FileMemory:
 
     def map_shared(self, virt, phys, count, flags=0):
         """Map as `PageTables.map_shared`, but with the frame's contents of now."""
-        self._pages.append((virt, phys, count, flags, 0))
+        self._shared.append((virt, virt + count * PAGE_SIZE, phys))
         page = uctypes.bytearray_at(self.virt + phys, PAGE_SIZE)
         size = _SHARED_PAGES * PAGE_SIZE
-        file = _file(size)
+        file = _file(size, "pfm-shared")
         pattern = _map(0, size, _PROT_READ | _PROT_WRITE, _MAP_SHARED, file)
         for i in range(min(_SHARED_PAGES, count)):
             uctypes.bytearray_at(pattern + i * PAGE_SIZE, PAGE_SIZE)[:] = page
@@ -145,10 +144,16 @@ class FileMemory:
         """Answer as `PageTables.query`, for pages mapped here and for the HHDM."""
         if self.virt <= virt < self.virt + self.size:
             return virt - self.virt, PAGE_SIZE, WRITE
-        for start, phys, count, flags, step in self._pages:
-            page = (virt - start) >> PAGE_SHIFT
-            if 0 <= page < count:
-                return phys + page * step + virt % PAGE_SIZE, PAGE_SIZE, flags
+        # Pages get frames of their own without a word to this object (see pfm.backing).
+        with open("/proc/self/maps") as mappings:
+            for mapping in mappings:
+                bounds, rights, offset, _, _, *name = mapping.split()
+                start, end = [int(bound, 16) for bound in bounds.split("-")]
+                if start <= virt < end and name and name[0] == "/memfd:pfm":
+                    return int(offset, 16) + virt - start, PAGE_SIZE, WRITE if "w" in rights else 0
+        for start, end, phys in self._shared:
+            if start <= virt < end:
+                return phys + virt % PAGE_SIZE, PAGE_SIZE, 0
         return None
 
 

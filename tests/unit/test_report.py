@@ -31,6 +31,7 @@ from pfm.frame import (
     USED,
 )
 from pfm.memmap import FRAME_ARRAY
+from pfm.paging import WRITE
 from pfm.units import human_size
 from pfm.zone import zone_at, zone_of
 
@@ -321,6 +322,24 @@ def test_identify_entry_in_the_array():
             equal(found.entry_of, pfn)
             equal(found.region.type, FRAME_ARRAY)
             assert manager.frames.start_phys <= found.phys < manager.frames.end_phys
+
+
+def test_identify_entry_of_a_page_written_since():
+    with pfm.testing.FakeMachine(Q35_6G) as machine:
+        manager = machine.boot()
+        if not manager.space:
+            skip("no address space for the array")
+        pfn = frames(GIB) + 300
+        shared = manager.identify(manager.frames.base + 32 * pfn)
+        manager.set_flags(pfn, PageFlags.DIRTY)
+        found = manager.identify(manager.frames.base + 32 * pfn)
+        _verified(found)
+        equal((found.entry_of, found.region.type), (pfn, FRAME_ARRAY))
+        assert found.mapping[2] & WRITE and not shared.mapping[2] & WRITE
+        equal(_entry(manager, pfn).flags, PageFlags.DIRTY)
+        assert found.phys != shared.phys
+        copy = PageFrame.at(manager.as_virt(found.phys))
+        equal(copy.flags, PageFlags.DIRTY)
 
 
 def test_identify_outside_of_everything():
