@@ -13,3 +13,4 @@ for name, base in (("pfm", ".."), ("tests/target", "..")):
         package(name, base_path=base)
 if os.path.isfile("../tests/ktap.py"):
     module("ktap.py", base_path="../tests")
+package("bench", ("suite.py", "fakes.py", "measure.py", "benchmark.py"), base_path="..")

@@ -181,11 +181,12 @@ class FakeMachine:
     Request, response, pointers and entries lie in memory as the Limine boot
     protocol lays them out.  `hhdm` is the offset at which physical memory is
     mapped (default: where the host has room); not `sparse`, the array lies in the
-    HHDM, not `lazy`, its pages have frames of their own from the start.
+    HHDM, not `lazy`, its pages have frames of their own from the start.  `memory`
+    stands for physical memory instead of a `FileMemory` or `BufferMemory`.
     Close it, or use it in a `with` statement.
     """
 
-    def __init__(self, entries, hhdm=None, sparse=True, lazy=True):
+    def __init__(self, entries, hhdm=None, sparse=True, lazy=True, memory=None):
         self._blocks = []
         pointers = array.array("Q", [self._entry(*entry) for entry in entries])
         self._response = self._struct(limine.MEMMAP_RESPONSE)
@@ -195,7 +196,7 @@ class FakeMachine:
         self._request.response = uctypes.addressof(self._response)
         ends = [b + n for b, n, kind in entries if n and kind in RAM and b + n <= PFN_LIMIT << PAGE_SHIFT]
         size = (max(ends + [PAGE_SIZE]) + PAGE_SIZE - 1) & -PAGE_SIZE
-        self.memory = (FileMemory if ffi else BufferMemory)(size, hhdm or 0, lazy)
+        self.memory = memory or (FileMemory if ffi else BufferMemory)(size, hhdm or 0, lazy)
         self._sparse = sparse
 
     @property

@@ -43,9 +43,13 @@ sys.path.append("/lib")
 _options = cmdline.read()
 try:
     _start(_options)
-    if _options.selftest is not None and machine.reset_cause() == machine.PWRON_RESET:
-        kernel.exit(1 if selftest.run(_options.selftest) else 0)
+    if machine.reset_cause() == machine.PWRON_RESET:
+        if _options.selftest is not None:
+            kernel.exit(1 if selftest.run(_options.selftest) else 0)
+        if _options.bench:
+            __import__("bench.benchmark").benchmark.run()
+            kernel.exit(0)
 except Exception as error:
     sys.print_exception(error)
-    if _options.selftest is not None:
+    if _options.selftest is not None or _options.bench:
         kernel.exit(1)
