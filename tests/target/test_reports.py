@@ -4,6 +4,7 @@ import cpu
 import kernel
 import limine
 from ktap import equal, skip
+
 from pfm import PFM, PFN, PageFlags, Phys
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
 from pfm.limine import EXECUTABLE_AND_MODULES

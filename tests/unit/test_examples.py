@@ -10,10 +10,11 @@ with the names that earlier ones have defined.
 
 import os
 
-import pfm
-import pfm.manager
 from ktap import skip
 from maps import Q35_6G
+
+import pfm
+import pfm.manager
 from pfm.testing import FakeMachine, ffi
 
 _FENCE = "```"
@@ -133,6 +134,7 @@ def run(path, lines):
 
 
 def _check(path):
+    assert list(blocks(_lines(path))), path
     if not ffi:
         skip("no ffi for a machine of 6 GiB")
     kernels, this_machine = pfm.PFM, pfm.manager._this_machine
@@ -153,8 +155,9 @@ def test_docs():
     documents = [
         "docs/" + name for name in sorted(os.listdir(_ROOT + "/docs")) if name.endswith(".md")
     ]
-    assert [path for path in documents if list(blocks(_lines(path)))], documents
-    for path in documents:
+    with_examples = [path for path in documents if list(blocks(_lines(path)))]
+    assert "docs/api.md" in with_examples, with_examples
+    for path in with_examples:
         _check(path)
 
 

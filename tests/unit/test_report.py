@@ -2,9 +2,10 @@
 
 from array import array
 
-import pfm.testing
 from ktap import equal, raises, skip
 from maps import GIB, MIB, Q35_6G, SMALL_8M, TIB, frames
+
+import pfm.testing
 from pfm import (
     PFN,
     ArgumentError,
