@@ -1,0 +1,70 @@
+"""A booted kernel as a board at a serial device, for the tools of other people."""
+
+import os
+import re
+import select
+import subprocess
+import termios
+import time
+import tty
+
+import qemu
+import repl
+
+# Seconds until QEMU names its device, and from there until the prompt shows.
+DEVICE_TIMEOUT = 20
+PROMPT_TIMEOUT = 120
+# QEMU looks once a second whether anyone has opened the device; until then output is lost.
+ASK_AGAIN = 1
+
+
+class BoardFailed(Exception):
+    """The machine did not get as far as a prompt; says how far."""
+
+
+class Board(qemu.Process):
+    """A machine with its serial port at `device`, a pty that this process leaves alone.
+
+    As any qemu.Process it ends with its context, and after timeout seconds.
+    Raises BoardFailed."""
+
+    def __init__(self, boot, timeout):
+        argv = qemu.command(boot, "pty")
+        super().__init__(argv, timeout, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        try:
+            self.device = self._find_device()
+            self._wait_for_prompt()
+        except BaseException:
+            self.close()
+            raise
+
+    def _find_device(self):
+        said = b""
+        deadline = time.monotonic() + DEVICE_TIMEOUT
+        while not (match := re.search(rb"redirected to (/dev/\S+) ", said)):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.popen.stdout], [], [], left)[0]:
+                raise BoardFailed(f"no device named within {DEVICE_TIMEOUT} s: {said}")
+            data = self.popen.stdout.read(4096)
+            if not data:
+                raise BoardFailed(f"QEMU ended: {self.complaint()}")
+            said += data
+        return match[1].decode()
+
+    def _wait_for_prompt(self):
+        came = b""
+        deadline = time.monotonic() + PROMPT_TIMEOUT
+        line = os.open(self.device, os.O_RDWR | os.O_NOCTTY)
+        try:
+            tty.setraw(line, termios.TCSANOW)
+            while not came.endswith(b"\n" + repl.PROMPT):
+                if time.monotonic() > deadline:
+                    raise BoardFailed(f"no prompt within {PROMPT_TIMEOUT} s: {came}")
+                if select.select([line], [], [], ASK_AGAIN)[0]:
+                    came += os.read(line, 4096)
+                else:
+                    os.write(line, b"\r")
+        except OSError as e:
+            raise BoardFailed(f"the machine ended: {e}; it said: {came}") from None
+        finally:
+            os.close(line)
