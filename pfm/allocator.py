@@ -4,11 +4,13 @@ Arguments and results are frame numbers and counts of frames.  Methods marked
 native keep their state off the Python heap, so no path of alloc and free touches it.
 """
 
+from array import array
+
 import micropython
 import uctypes
 from micropython import const
 
-from . import bulk, buddy, fill, ownership
+from . import buddy, bulk, fill, hot, ownership
 from .address import PAGE_SHIFT
 from .errors import (
     ArgumentError,
@@ -41,7 +43,7 @@ from .frame import (
     USED_WORD,
     PageFrame,
 )
-from .lock import acquire, context, disable_irq, enable_irq, release
+from .lock import PLAIN, acquire, context, disable_irq, enable_irq, release
 from .zone import ORDER_MAX, ZONE_SIZE, ZONES, Zone, watermark, zone_at, zone_of
 
 # Frames that a processor keeps at hand, and how many it moves at once.
@@ -58,6 +60,10 @@ def control_size(processors):
     """Return the bytes of control memory for that many processors."""
     return _MAGAZINES_OFFSET + processors * MAGAZINE_SIZE
 
+# What the hot paths see before init: a first frame beyond the last one.
+_NOTHING = array("I", [0, 0, 1, 0, 0, 0, 0, 0])
+_NOTHING_HOT = uctypes.addressof(_NOTHING)
+
 
 class FrameAllocator:
     """The allocating half of `PageFrameManager`; what that sets up at init stands in `_start`."""
@@ -73,6 +79,7 @@ class FrameAllocator:
         self._zones = ()
         self._magazines = 0
         self._processors = 0
+        self._hot = _NOTHING_HOT
         self.debug = False
 
     def _start(self, frames, hhdm, control, processors, debug):
@@ -85,6 +92,18 @@ class FrameAllocator:
         self.debug = debug
         self._first = frames.first
         self._last = frames.count - 1
+        state = uctypes.struct(control + hot.HOT_OFFSET, hot.HOT)
+        state.base = frames.base
+        state.first = self._first
+        state.last = self._last
+        state.plain = PLAIN
+        state.debug = debug
+        state.magazine = _MAGAZINES_OFFSET
+        self._hot = control + hot.HOT_OFFSET
+
+    def _set_top(self, zone):
+        self._top = zone
+        uctypes.struct(self._hot, hot.HOT).top = zone
 
     def _open(self):
         """Build the zones and their free lists over an array just built."""
@@ -102,7 +121,7 @@ class FrameAllocator:
             managed = zone_at(self._zones[0], zone).managed
             self._managed += managed
             if managed:
-                self._top = zone
+                self._set_top(zone)
 
     def _adopt(self, start, end, usable, arrives):
         """Count the frames `start`..`end` into their zones if they are new; free them if `usable`."""
@@ -124,7 +143,7 @@ class FrameAllocator:
                 state.managed += high - low
                 state.watermark = watermark(state.managed)
                 self._managed += high - low
-                self._top = max(self._top, zone)
+                self._set_top(max(self._top, zone))
 
     @micropython.native
     def alloc(self, order=0, zone=None, zero=False, tag=0, compound=False):
@@ -138,6 +157,10 @@ class FrameAllocator:
         Raises OutOfFramesError, ArgumentError, FrameCorruptError (debug).
         Cost: a few instructions for order 0 at the highest zone, else a step per order split.
         """
+        if zone is None and not zero and not compound and tag is 0:
+            pfn = hot.quick_alloc(self._hot, order)
+            if pfn:
+                return pfn
         top = self._zone(order, zone, tag)
         if not 0 <= order <= ORDER_MAX:
             raise ArgumentError("order", order, "0 to 18")
@@ -165,6 +188,8 @@ class FrameAllocator:
         already, a tail, reserved), RefcountError when others hold references,
         LockHeldError, FrameRangeError, FrameNotPresentError.  Cost: a step per order merged.
         """
+        if hot.quick_free(self._hot, pfn):
+            return
         word = ownership.retire(self._entry(pfn), context(), 0)
         if word < 0:
             self._refuse("free", pfn, word)

@@ -6,7 +6,7 @@ import micropython
 import uctypes
 from micropython import const
 
-from . import backing, buddy, limine, memmap, resume
+from . import backing, buddy, hot, limine, memmap, resume
 from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed
 from .allocator import control_size
 from .check import check
@@ -188,34 +188,42 @@ class PageFrameManager(FrameRuns, FrameReports):
             self.save(self._state_virt)
         return tuple(given)
 
+    @micropython.native
     def set_flags(self, pfn, flags):
         """Set the bits `flags` of the frame, under its lock.
 
         Raises FrameRangeError, FrameNotPresentError, FlagsRangeError, LockHeldError,
         NotInitialisedError; TypeError for what is no integer.
         """
-        entry = self._lockable(pfn, flags)
-        irq = acquire(entry + LOCK_OFFSET, pfn)
-        _change(entry, flags, 0)
-        release(entry + LOCK_OFFSET, irq)
+        if not hot.change_flags(self._hot, pfn, flags, 1):
+            self._change_flags(pfn, flags, 0)
 
+    @micropython.native
     def clear_flags(self, pfn, flags):
         """Clear the bits `flags` of the frame, under its lock.  Errors as `set_flags`."""
-        entry = self._lockable(pfn, flags)
+        if not hot.change_flags(self._hot, pfn, flags, 0):
+            self._change_flags(pfn, 0, flags)
+
+    def _change_flags(self, pfn, on, off):
+        entry = self._lockable(pfn, on | off)
         irq = acquire(entry + LOCK_OFFSET, pfn)
-        _change(entry, 0, flags)
+        _change(entry, on, off)
         release(entry + LOCK_OFFSET, irq)
 
+    @micropython.native
     def check_flags(self, pfn, flags):
         """Return whether all the bits `flags` of the frame are set.  Takes no lock, so never waits.
 
         A frame in bounds without RAM answers too: it is RESERVED.  Raises
         FrameRangeError, FlagsRangeError, NotInitialisedError; TypeError for what is no integer.
         """
-        entry = self._entry(pfn)
-        if flags & ~FLAGS_MASK:
-            raise FlagsRangeError(flags)
-        return _flags(entry) & flags == flags
+        found = hot.flags_of(self._hot, pfn, flags)
+        if found < 0:
+            entry = self._entry(pfn)
+            if flags & ~FLAGS_MASK:
+                raise FlagsRangeError(flags)
+            found = _flags(entry)
+        return found & flags == flags
 
     def get(self, pfn):
         """Lock the frame and return a `FrameGuard` on its entry; release it by `with` or `release()`.
