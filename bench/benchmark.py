@@ -1,6 +1,6 @@
 """Runs the suite where MicroPython runs, and prints a line of JSON for each row.
 
-    micropython -m bench.benchmark
+micropython -m bench.benchmark
 """
 
 import json

@@ -1,6 +1,6 @@
 """Runs the benchmark on the unix port and on the target, prints the table and writes the figures.
 
-    python bench/run.py --unix build/unix/micropython --json build/bench.json
+python bench/run.py --unix build/unix/micropython --json build/bench.json
 """
 
 import argparse

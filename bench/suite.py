@@ -6,7 +6,7 @@ Costs of init stand next to C's memset of the same bytes, in the same run.
 import gc
 from array import array
 
-from pfm import PFM, PageFlags, PageFrameManager, fill, frame
+from pfm import PFM, PageFlags, fill, frame
 from pfm.testing import FakeMachine, ffi
 
 from .fakes import WindowMemory, entries

@@ -60,6 +60,7 @@ def control_size(processors):
     """Return the bytes of control memory for that many processors."""
     return _MAGAZINES_OFFSET + processors * MAGAZINE_SIZE
 
+
 # What the hot paths see before init: a first frame beyond the last one.
 _NOTHING = array("I", [0, 0, 1, 0, 0, 0, 0, 0])
 _NOTHING_HOT = uctypes.addressof(_NOTHING)
@@ -157,7 +158,7 @@ class FrameAllocator:
         Raises OutOfFramesError, ArgumentError, FrameCorruptError (debug).
         Cost: a few instructions for order 0 at the highest zone, else a step per order split.
         """
-        if zone is None and not zero and not compound and tag is 0:
+        if zone is None and not zero and not compound and tag == 0:
             pfn = hot.quick_alloc(self._hot, order)
             if pfn:
                 return pfn

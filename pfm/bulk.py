@@ -118,7 +118,11 @@ def leave_many(base: int, frames: ptr32, count: int, low: int, high: int, owner:
             irq = 0 if plain else int(disable_irq())
             held = int(e[6]) if plain else int(cmpxchg32(lock, 0, owner))
             if held == 0:
-                if (int(e[0]) >> 16) == (_KIND_USED << 13) and int(e[1]) == 0 and (int(e[3]) >> 16) == 1:
+                if (
+                    (int(e[0]) >> 16) == (_KIND_USED << 13)
+                    and int(e[1]) == 0
+                    and (int(e[3]) >> 16) == 1
+                ):
                     good = 1
                     ptr8(base + (pfn << 5))[3] = _LEAVING
                 if plain == 0:

@@ -37,7 +37,9 @@ class NoRoomError(PFMError):
 
     def __init__(self, needed, largest):
         super().__init__(
-            "no usable region for {} frames of metadata, the largest has {}".format(needed, largest)
+            "no usable region for {} frames of metadata, the largest has {}".format(
+                needed, largest
+            )
         )
         self.needed = needed
         self.largest = largest
@@ -77,9 +79,7 @@ class LockHeldError(PFMError):
     """The calling context `owner` already holds the lock of `what`: a frame's number or a zone's name."""
 
     def __init__(self, what, owner):
-        super().__init__(
-            "{} already locked by this context ({})".format(_place_name(what), owner)
-        )
+        super().__init__("{} already locked by this context ({})".format(_place_name(what), owner))
         self.what = what
         self.owner = owner
 

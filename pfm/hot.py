@@ -17,8 +17,8 @@ import micropython
 import uctypes
 from micropython import const
 
-from .bulk import drain_magazine
 from .buddy import give, take
+from .bulk import drain_magazine
 from .lock import context, disable_irq, enable_irq, release, try_acquire
 from .ownership import retire
 

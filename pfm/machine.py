@@ -52,9 +52,7 @@ class LimineMachine:
 
         self.memmap_virt = responses.response("memmap")
         hhdm = responses.response("hhdm")
-        self.hhdm = (
-            None if hhdm is None else uctypes.struct(hhdm, limine.HHDM_RESPONSE).offset
-        )
+        self.hhdm = None if hhdm is None else uctypes.struct(hhdm, limine.HHDM_RESPONSE).offset
 
     def leave_loader(self, manager):
         """Move the responses to frames of the manager's.

@@ -78,7 +78,10 @@ class PageFrameManager(FrameRuns, FrameReports):
         # 3. Map it.
         frames.map(machine.hhdm, space)
         self.log.info(
-            "array at v0x{:x}, frames p0x{:x}..0x{:x}", frames.base, frames.start_phys, frames.end_phys
+            "array at v0x{:x}, frames p0x{:x}..0x{:x}",
+            frames.base,
+            frames.start_phys,
+            frames.end_phys,
         )
         # 4. to 6. Write every entry in its final state: default, RESERVED, the array's own.
         frames.build()
@@ -160,7 +163,9 @@ class PageFrameManager(FrameRuns, FrameReports):
                 self.drain()
                 # It may have merged with blocks behind it.
                 head = buddy.holder(self._base, pfn)
-                after = head + (1 << (PageFrame.at(self._base + (head << ENTRY_SHIFT)).state & ORDER_MASK))
+                after = head + (
+                    1 << (PageFrame.at(self._base + (head << ENTRY_SHIFT)).state & ORDER_MASK)
+                )
             pfn = resume.next_used(self._base, after, region.end)
 
     def reclaim(self, acpi=False):
@@ -173,7 +178,10 @@ class PageFrameManager(FrameRuns, FrameReports):
         if self._last < 0:
             self._out_of_bounds(0)
         given = []
-        for kind, wanted in ((limine.BOOTLOADER_RECLAIMABLE, True), (limine.ACPI_RECLAIMABLE, acpi)):
+        for kind, wanted in (
+            (limine.BOOTLOADER_RECLAIMABLE, True),
+            (limine.ACPI_RECLAIMABLE, acpi),
+        ):
             taken = [region for region in self.regions if wanted and region.type == kind]
             if taken and kind == limine.BOOTLOADER_RECLAIMABLE:
                 self._machine.leave_loader(self)

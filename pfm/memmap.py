@@ -103,9 +103,7 @@ def read(response_virt):
     """
     if not response_virt:
         raise NoMemoryMapError("the loader sent no memory map")
-    response = uctypes.struct(
-        _pointer("response at", response_virt), limine.MEMMAP_RESPONSE
-    )
+    response = uctypes.struct(_pointer("response at", response_virt), limine.MEMMAP_RESPONSE)
     count = response.entry_count
     if not count:
         raise NoMemoryMapError("the memory map has no entries")
@@ -190,7 +188,12 @@ def adopt(found, kinds):
     for region in found:
         kind = limine.USABLE if region.type in kinds else region.type
         last = joined[-1] if joined else None
-        if last and last.end == region.start and last.type == kind and last.present == region.present:
+        if (
+            last
+            and last.end == region.start
+            and last.type == kind
+            and last.present == region.present
+        ):
             last.end = region.end
         else:
             joined.append(Region(region.start, region.end, kind, region.present))

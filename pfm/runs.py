@@ -10,10 +10,16 @@ from array import array
 import micropython
 from micropython import const
 
-from . import bulk, buddy, ownership
+from . import buddy, bulk, ownership
 from .address import PFN_LIMIT
 from .allocator import FrameAllocator
-from .errors import ArgumentError, FrameNotPresentError, FrameStateError, OutOfFramesError, PFMError
+from .errors import (
+    ArgumentError,
+    FrameNotPresentError,
+    FrameStateError,
+    OutOfFramesError,
+    PFMError,
+)
 from .frame import (
     ABSENT,
     KIND_SHIFT,

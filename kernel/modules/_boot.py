@@ -15,6 +15,7 @@ import pyheap
 import ramdisk
 import selftest
 import uctypes
+
 from pfm import PFM
 from pfm import log as levels
 

@@ -7,6 +7,7 @@ Newer loaders hand over with the local APIC's inputs masked.  Source: Intel SDM 
 import cpu
 import machine
 from micropython import const
+
 from pfm.paging import CACHE_DISABLE, WRITE, WRITE_THROUGH
 
 # IA32_APIC_BASE and its bits (11.4.4, 11.12.1).

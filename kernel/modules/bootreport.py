@@ -5,6 +5,7 @@ import os
 
 import limine
 import uctypes
+
 from pfm import limine as protocol
 from pfm import memmap
 from pfm.units import human_size
@@ -59,7 +60,10 @@ def print_frames(manager, heap, disk):
     )
     print(
         "Array        v0x{:016x}, p0x{:x} to p0x{:x}, {}".format(
-            array.base, array.start_phys, array.end_phys, human_size(array.end_phys - array.start_phys)
+            array.base,
+            array.start_phys,
+            array.end_phys,
+            human_size(array.end_phys - array.start_phys),
         )
     )
     print("Init         {} us".format(manager.init_us))

@@ -88,7 +88,9 @@ def read():
     """Return the `CommandLine` that the loader passed, an empty one when it passed none."""
     response = limine.response("executable_file")
     if response is not None:
-        return CommandLine(_string_at(_word_at(_word_at(response + _FILE_OFFSET) + _STRING_OFFSET)))
+        return CommandLine(
+            _string_at(_word_at(_word_at(response + _FILE_OFFSET) + _STRING_OFFSET))
+        )
     response = limine.response("executable_cmdline")
     if response is not None:
         return CommandLine(_string_at(_word_at(response + _CMDLINE_OFFSET)))

@@ -11,6 +11,7 @@ import limine
 import owners
 import uctypes
 from micropython import const
+
 from pfm import PageFlags
 from pfm import limine as protocol
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
@@ -54,7 +55,10 @@ def _tables(manager, root_phys):
         manager.free(phys >> PAGE_SHIFT)
 
     largest = LEVEL_2M
-    if cpu.cpuid(0x80000000)[0] >= _CPUID_EXTENDED and cpu.cpuid(_CPUID_EXTENDED)[3] & _CPUID_1G_PAGES:
+    if (
+        cpu.cpuid(0x80000000)[0] >= _CPUID_EXTENDED
+        and cpu.cpuid(_CPUID_EXTENDED)[3] & _CPUID_1G_PAGES
+    ):
         largest = LEVEL_1G
     root = take() if root_phys is None else root_phys
     return PageTables(root, manager.hhdm, take, give, _flush, largest)

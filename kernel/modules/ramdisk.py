@@ -5,12 +5,13 @@ Its frames and where they lie outlive a soft reset, and its files with them.
 """
 
 import errno
-import uctypes
-import vfs
 
 import kernel
 import owners
+import uctypes
+import vfs
 from micropython import const
+
 from pfm import OutOfFramesError
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
 

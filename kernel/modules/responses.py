@@ -9,6 +9,7 @@ import limine
 import owners
 import uctypes
 from micropython import const
+
 from pfm import limine as protocol
 from pfm.address import PAGE_SIZE
 
@@ -91,7 +92,7 @@ def move(manager):
     size = entries * (_ENTRY_SIZE + _WORD) + _SMALL_SIZE
     pfn = manager.alloc_pages((size + PAGE_SIZE - 1) // PAGE_SIZE, tag=owners.RESPONSES)
     copies = _Copies(manager.as_virt(pfn * PAGE_SIZE))
-    moved = {name: None for name in _UNWANTED}
+    moved = dict.fromkeys(_UNWANTED)
     for name, length in _PLAIN.items():
         moved[name] = lambda virt, length=length: copies.bytes(virt, length)
     for name, count in _STRINGS.items():

@@ -22,7 +22,9 @@ def zone(pfm, number):
 def lists(pfm):
     """Return the lengths of the free lists, for each zone a list by order, the magazine drained."""
     pfm.drain()
-    return [[zone(pfm, z).lists[order].blocks for order in range(ORDER_MAX + 1)] for z in range(ZONES)]
+    return [
+        [zone(pfm, z).lists[order].blocks for order in range(ORDER_MAX + 1)] for z in range(ZONES)
+    ]
 
 
 def refused(pfm, error, call, *args, **kwargs):

@@ -197,7 +197,16 @@ def test_free_of_what_was_never_allocated():
     with FakeMachine(THREE_ZONES) as machine:
         pfm = machine.boot()
         array = frames(pfm.frames.start_phys)
-        for pfn in (1, 2, 700, frames(4 * GIB), array, array + 1, frames(pfm.frames.end_phys) - 1, frames(48 * MIB)):
+        for pfn in (
+            1,
+            2,
+            700,
+            frames(4 * GIB),
+            array,
+            array + 1,
+            frames(pfm.frames.end_phys) - 1,
+            frames(48 * MIB),
+        ):
             for call in (pfm.free, pfm.ref, pfm.unref):
                 equal(refused(pfm, FrameStateError, call, pfn).pfn, pfn)
 
@@ -255,6 +264,12 @@ def test_describe_says_what_a_frame_is():
 
 def test_before_init():
     pfm = PageFrameManager()
-    for call in (pfm.alloc, pfm.drain, lambda: pfm.free(1), lambda: pfm.ref(1), lambda: pfm.unref(1)):
+    for call in (
+        pfm.alloc,
+        pfm.drain,
+        lambda: pfm.free(1),
+        lambda: pfm.ref(1),
+        lambda: pfm.unref(1),
+    ):
         raises(NotInitialisedError, call)
     raises(NotInitialisedError, pfm.describe, 1)

@@ -103,7 +103,10 @@ def test_overlap_with_anything_is_not_usable():
 
 
 def test_usable_overlapping_usable_counts_once():
-    equal(_usable([(0, 4 * MIB, USABLE), (2 * MIB, 6 * MIB, USABLE)]), _usable([(0, 8 * MIB, USABLE)]))
+    equal(
+        _usable([(0, 4 * MIB, USABLE), (2 * MIB, 6 * MIB, USABLE)]),
+        _usable([(0, 8 * MIB, USABLE)]),
+    )
 
 
 def test_past_the_address_space():
@@ -126,7 +129,9 @@ def test_frame_0_is_never_handed_out():
 
 
 def test_no_room_for_the_array():
-    with FakeMachine([(MIB, 8 * KIB, USABLE), (GIB, 16 * KIB, limine.BOOTLOADER_RECLAIMABLE)]) as machine:
+    with FakeMachine(
+        [(MIB, 8 * KIB, USABLE), (GIB, 16 * KIB, limine.BOOTLOADER_RECLAIMABLE)]
+    ) as machine:
         error = raises(NoRoomError, machine.boot)
         equal(error.largest, 2)
 
@@ -157,7 +162,9 @@ def test_types_of_ram_are_present_and_reserved():
         limine.BOOTLOADER_RECLAIMABLE,
         limine.EXECUTABLE_AND_MODULES,
     )
-    entries = [(n << 20, MIB, kind) for n, kind in enumerate(kinds, 1)] + [(8 * MIB, 8 * MIB, USABLE)]
+    entries = [(n << 20, MIB, kind) for n, kind in enumerate(kinds, 1)] + [
+        (8 * MIB, 8 * MIB, USABLE)
+    ]
     with FakeMachine(entries) as machine:
         pfm = machine.boot()
         for n, kind in enumerate(kinds, 1):
@@ -225,7 +232,10 @@ def test_stale_data_under_the_array_is_overwritten():
         for i in range(0, len(memory), 4096):
             memory[i : i + 4096] = b"\xff" * 4096
         pfm = machine.boot()
-        equal(sum(pfm.free_frames()), frames(pfm.frames.start_phys) - 1 + 2048 - frames(pfm.frames.end_phys))
+        equal(
+            sum(pfm.free_frames()),
+            frames(pfm.frames.start_phys) - 1 + 2048 - frames(pfm.frames.end_phys),
+        )
         for pfn in range(1, frames(pfm.frames.start_phys)):
             entry = uctypes.bytearray_at(pfm.frames.base + pfn * ENTRY_SIZE, 2)
             equal(bytes(entry), b"\0\0")

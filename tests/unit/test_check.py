@@ -37,7 +37,9 @@ def break_and_check(invariant, pfn, change, machine=SMALL_8M, prepare=None):
         where = pfn(pfm, made) if callable(pfn) else pfn
         change(pfm, made)
         error = raises(InvariantError, pfm.check)
-        equal((error.invariant, error.zone if error.pfn is None else error.pfn), (invariant, where))
+        equal(
+            (error.invariant, error.zone if error.pfn is None else error.pfn), (invariant, where)
+        )
         assert error.found != error.expected, str(error)
         assert invariant in str(error)
         # What it found, it left; and it left no lock.
@@ -192,7 +194,9 @@ def test_reserved_frame():
         return nvs + 255
 
     break_and_check("reserved-frame", nvs + 255, poke("flags", 0), THREE_ZONES, prepare)
-    break_and_check("reserved-frame", nvs + 255, poke("state", state_of(FREE)), THREE_ZONES, prepare)
+    break_and_check(
+        "reserved-frame", nvs + 255, poke("state", state_of(FREE)), THREE_ZONES, prepare
+    )
     break_and_check("reserved-frame", 0, lambda pfm, made: poke("state", TAIL)(pfm, 0))
 
 
@@ -206,7 +210,9 @@ def test_absent_frame():
     absent(frames(12 * MIB) + 4, "flags", 0)
     # Past the last frame of all.
     last = frames(4 * MIB) + 1
-    break_and_check("absent-frame", last, lambda pfm, made: poke("flags", 0)(pfm, last), THREE_ZONES[:1])
+    break_and_check(
+        "absent-frame", last, lambda pfm, made: poke("flags", 0)(pfm, last), THREE_ZONES[:1]
+    )
 
 
 def test_frame_lock():
@@ -214,7 +220,12 @@ def test_frame_lock():
         return pfm.alloc(4)
 
     break_and_check("frame-lock", same, poke("lock", 9), prepare=used)
-    break_and_check("frame-lock", lambda pfm, pfn: pfn + 3, lambda pfm, pfn: poke("lock", 9)(pfm, pfn + 3), prepare=used)
+    break_and_check(
+        "frame-lock",
+        lambda pfm, pfn: pfn + 3,
+        lambda pfm, pfn: poke("lock", 9)(pfm, pfn + 3),
+        prepare=used,
+    )
     break_and_check("frame-lock", 0, lambda pfm, made: poke("lock", 9)(pfm, 0))
 
 
@@ -251,7 +262,12 @@ def test_block_order():
     break_and_check("block-order", same, poke("order", 5), prepare=used)
     break_and_check("block-order", same, poke("state", state_of(USED, 19)), prepare=used)
     break_and_check("block-order", same, poke("order", 1), prepare=free_head)
-    break_and_check("block-order", same, lambda pfm, pfn: setattr(entry(pfm, pfn), "state", 0x81), prepare=a_cached)
+    break_and_check(
+        "block-order",
+        same,
+        lambda pfm, pfn: setattr(entry(pfm, pfn), "state", 0x81),
+        prepare=a_cached,
+    )
 
 
 def a_cached(pfm):
@@ -416,7 +432,10 @@ def test_list_linked():
         entry(pfm, zone(pfm, Zone.DMA).lists[3].head).prev = pfn
 
     break_and_check(
-        "list-linked", lambda pfm, made: zone(pfm, Zone.DMA).lists[3].head, first, prepare=free_head
+        "list-linked",
+        lambda pfm, made: zone(pfm, Zone.DMA).lists[3].head,
+        first,
+        prepare=free_head,
     )
 
 
@@ -464,7 +483,10 @@ def test_list_length():
     break_and_check("list-length", last_of_list, longer, prepare=free_head)
     break_and_check("list-length", last_of_list, shorter, prepare=free_head)
     break_and_check(
-        "list-length", lambda pfm, made: zone(pfm, Zone.DMA).lists[3].head, circle, prepare=free_head
+        "list-length",
+        lambda pfm, made: zone(pfm, Zone.DMA).lists[3].head,
+        circle,
+        prepare=free_head,
     )
     break_and_check(
         "list-length", lambda pfm, made: zone(pfm, Zone.DMA).lists[3].head, lost, prepare=free_head
@@ -480,7 +502,10 @@ def test_orders_mask():
 
     break_and_check("orders-mask", 0, set_bit)
     break_and_check(
-        "orders-mask", lambda pfm, made: zone(pfm, Zone.DMA).lists[3].head, clear_bit, prepare=free_head
+        "orders-mask",
+        lambda pfm, made: zone(pfm, Zone.DMA).lists[3].head,
+        clear_bit,
+        prepare=free_head,
     )
 
 

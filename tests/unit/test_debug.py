@@ -26,7 +26,12 @@ def test_free_fills_with_junk():
     with FakeMachine(THREE_ZONES) as machine:
         pfm = machine.boot(debug=True)
         many = pfm.alloc_many(3)
-        blocks = [(pfm.alloc(), 1), (pfm.alloc(0, 0), 1), (pfm.alloc(2), 4), (pfm.alloc_at(601, 7), 7)]
+        blocks = [
+            (pfm.alloc(), 1),
+            (pfm.alloc(0, 0), 1),
+            (pfm.alloc(2), 4),
+            (pfm.alloc_at(601, 7), 7),
+        ]
         for pfn, count in blocks:
             neighbour = bytes(memory(pfm, pfn + count)[:16])
             pfm.free(pfn)

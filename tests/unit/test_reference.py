@@ -79,7 +79,11 @@ def test_5_lock_of_a_frame_taken_twice_is_an_error():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
         guard = pfm.get(42)
-        for call in (lambda: pfm.get(42), lambda: pfm.set_flags(42, 1), lambda: pfm.clear_flags(42, 1)):
+        for call in (
+            lambda: pfm.get(42),
+            lambda: pfm.set_flags(42, 1),
+            lambda: pfm.clear_flags(42, 1),
+        ):
             error = raises(LockHeldError, call)
             equal((error.what, error.owner), (42, 1))
         assert not pfm.check_flags(42, PageFlags.LOCKED)

@@ -4,10 +4,10 @@ PFM_TRACE_OPERATIONS and PFM_TRACE_SEED in the environment set how long it is an
 """
 
 import os
+from trace import Disagreement, Trace
 
 from ktap import raises
-from maps import THREE_ZONES, SMALL_8M
-from trace import Disagreement, Trace
+from maps import SMALL_8M, THREE_ZONES
 
 from pfm.testing import FakeMachine
 
@@ -36,7 +36,10 @@ def test_debug_mode():
 def test_limit_on_a_machine_in_use():
     with FakeMachine(THREE_ZONES) as fake:
         pfm = fake.boot()
-        kept = [pfm.alloc(order) for order in range(8)] + [pfm.alloc_pages(77), pfm.alloc_at(600, 9)]
+        kept = [pfm.alloc(order) for order in range(8)] + [
+            pfm.alloc_pages(77),
+            pfm.alloc_at(600, 9),
+        ]
         Trace(pfm, _SEED + 3, limit=2000).run(_OPERATIONS // 4)
         for pfn in kept:
             pfm.free(pfn)

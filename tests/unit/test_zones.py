@@ -103,7 +103,9 @@ def test_fallback_of_a_block_keeps_the_watermark_too():
 
 
 def test_nothing_for_dma_comes_from_above():
-    with FakeMachine([(frames(MIB) << 12, MIB, limine.USABLE), (32 * MIB, 32 * MIB, limine.USABLE)]) as machine:
+    with FakeMachine(
+        [(frames(MIB) << 12, MIB, limine.USABLE), (32 * MIB, 32 * MIB, limine.USABLE)]
+    ) as machine:
         pfm = machine.boot()
         count = pfm.free_frames()[0]
         pfm.alloc_many(count, Zone.DMA)
