@@ -77,7 +77,7 @@ def test_what_is_not_usable_is_reserved():
 def test_holes_are_not_present():
     at = 0
     holes = 0
-    for base, length, kind in sorted(_entries()):
+    for base, length, _ in sorted(_entries()):
         if base >> PAGE_SHIFT > PFM.max():
             break
         for pfn in ((at + 4095) >> PAGE_SHIFT, (base >> PAGE_SHIFT) - 1):
