@@ -104,7 +104,8 @@ class Boot:
     """One way to boot: who loads the kernel, under which firmware, on what machine.
 
     loader is DIRECT or a limine.Release, orders are for the stand-in loader
-    alone, image is where the ISO is made for Limine."""
+    alone, image is where the ISO is made for Limine, medium what the machine
+    takes it for: "cdrom" or "disk"."""
 
     loader: object = DIRECT
     firmware: str = "bios"
@@ -114,6 +115,7 @@ class Boot:
     qemuflags: str = ""
     kernel: Path = iso.KERNEL
     image: Path = ROOT / "build" / "run.iso"
+    medium: str = "cdrom"
 
     @property
     def name(self):
@@ -176,8 +178,9 @@ def _loader_options(boot):
         options = ["-kernel", str(STAND_IN), "-initrd", module]
         return options + (["-append", boot.orders] if boot.orders else [])
     configuration = iso.unattended(iso.CONFIGURATION.read_text(), boot.cmdline)
-    iso.make_iso(boot.image, boot.loader, configuration, kernel=boot.kernel, disk=False)
-    options = ["-cdrom", str(boot.image)]
+    disk = boot.medium == "disk"
+    iso.make_iso(boot.image, boot.loader, configuration, kernel=boot.kernel, disk=disk)
+    options = ["-drive", f"media={boot.medium},format=raw,snapshot=on,file={boot.image}"]
     if boot.firmware == "uefi":
         code, variables = firmware_files()
         options += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}"]

@@ -3,11 +3,14 @@
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 
+import boots
 import fetch
 import iso
 import limine
 import pytest
+import qemu
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,13 @@ def test_image_holds_what_each_firmware_looks_for(release, kernel, tmp_path):
     }
     # The boot signature of a disk's first sector.
     assert image.read_bytes()[510:512] == b"\x55\xaa"
+
+
+@pytest.mark.parametrize("way", [p for p in boots.parametrize() if p.id.startswith("limine")])
+def test_image_boots_from_a_disk(way):
+    boot = replace(way.with_cmdline("selftest=no-such-test"), medium="disk")
+    with qemu.Machine(boot, timeout=300, silence=120) as machine:
+        assert b"KTAP version 1" in machine.read_all()
 
 
 def test_kernel_that_is_missing_is_named(release, tmp_path):
