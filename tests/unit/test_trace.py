@@ -7,8 +7,9 @@ import os
 from trace import Disagreement, Trace
 
 from ktap import raises
-from maps import SMALL_8M, THREE_ZONES
+from maps import GIB, MIB, SMALL_8M, THREE_ZONES
 
+from pfm import limine
 from pfm.testing import FakeMachine
 
 _OPERATIONS = int(os.getenv("PFM_TRACE_OPERATIONS") or 20000)
@@ -23,6 +24,16 @@ def _trace(machine, operations, seed, debug=False, limit=None):
 
 def test_three_zones():
     _trace(THREE_ZONES, _OPERATIONS, _SEED)
+
+
+def test_three_small_zones():
+    # Small enough to be exhausted down to their watermarks again and again.
+    entries = [
+        (0x1000, MIB, limine.USABLE),
+        (16 * MIB, 2 * MIB, limine.USABLE),
+        (4 * GIB, MIB, limine.USABLE),
+    ]
+    _trace(entries, _OPERATIONS // 4, _SEED + 4)
 
 
 def test_one_small_zone():

@@ -102,6 +102,29 @@ def test_fallback_of_a_block_keeps_the_watermark_too():
         pfm.check()
 
 
+def test_fallback_to_the_last_frame_above_the_watermark():
+    entries = [
+        (0x1000, MIB, limine.USABLE),
+        (16 * MIB, 16 * MIB, limine.USABLE),
+        (4 * GIB, 2 * MIB, limine.USABLE),
+    ]
+    with FakeMachine(entries) as machine:
+        pfm = machine.boot()
+        pfm.alloc_many(pfm.free_frames()[Zone.NORMAL])
+        spare = [pfm.free_frames()[number] - zone(pfm, number).watermark for number in (0, 1)]
+        equal(spare[1], 4096 - 32)
+        refused(pfm, OutOfFramesError, pfm.alloc_pages, spare[1] + 1)
+        run = pfm.alloc_pages(spare[1])
+        equal(zone_of(run), Zone.DMA32)
+        pfm.free(run)
+        refused(pfm, OutOfFramesError, pfm.alloc_many, sum(spare) + 1)
+        refused(pfm, OutOfFramesError, pfm.alloc_many, sum(spare) + 2)
+        pfm.free_many(pfm.alloc_many(sum(spare)))
+        # Its own zone may be asked for all of it.
+        pfm.free(pfm.alloc_pages(4096, zone=Zone.DMA32))
+        pfm.check()
+
+
 def test_nothing_for_dma_comes_from_above():
     with FakeMachine(
         [(frames(MIB) << 12, MIB, limine.USABLE), (32 * MIB, 32 * MIB, limine.USABLE)]
