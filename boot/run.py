@@ -80,9 +80,9 @@ def interactive(boot, serial, timeout, extra):
         return 0 if ending == qemu.Ending.RESET else report(ending, process)
 
 
-def piped(boot, timeout, extra, micropython):
+def piped(boot, timeout, silence, extra, micropython):
     """Boot, run standard input at the prompt, power off."""
-    with qemu.Machine(boot, timeout, silence=SILENCE, extra=extra) as machine:
+    with qemu.Machine(boot, timeout, silence, extra) as machine:
         try:
             machine.consumer = repl.show
             machine.read_until(b"\n" + repl.PROMPT)
@@ -131,7 +131,9 @@ def main():
         serial = environment("SERIAL") or "stdio"
         if serial == "pty" or sys.stdin.isatty():
             return interactive(boot, serial, timeout, extra)
-        return piped(boot, timeout, extra, arguments.micropython)
+        # Under gdb the machine is silent for as long as the user thinks.
+        silence = None if arguments.gdb else SILENCE
+        return piped(boot, timeout, silence, extra, arguments.micropython)
     except (iso.IsoFailed, qemu.FirmwareMissing) as e:
         sys.exit(str(e))
     except KeyboardInterrupt:
