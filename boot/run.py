@@ -38,13 +38,15 @@ def choose_loader(wanted, firmware):
         try:
             return limine.releases()[0]
         except limine.NotFound as e:
+            if firmware == "uefi":
+                sys.exit(f"{e}; the stand-in loader boots under BIOS only")
             if wanted == "limine":
                 sys.exit(str(e))
             say(f"{e}; booting by the stand-in loader")
         except (limine.Incomplete, fetch.WrongHash) as e:
             sys.exit(str(e))
     if firmware == "uefi":
-        sys.exit(f"the stand-in loader boots under BIOS only; for UEFI {limine.HOW_TO_GET}")
+        sys.exit(f"LOADER=direct boots under BIOS only; for UEFI {limine.HOW_TO_GET}")
     return qemu.DIRECT
 
 
