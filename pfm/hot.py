@@ -36,7 +36,9 @@ HOT = {
 
 # Small integers in this range are what a frame number, or flags, can be; `x & MASK is x`
 # tells them from everything else that converts to an integer, or overflows one.
-_PFN_MASK = (1 << 32) - 1
+# Computed at run time: frozen, a constant of this size is no small integer.
+_PFN_BITS = 32
+_PFN_MASK = (1 << _PFN_BITS) - 1
 _FLAGS_MASK = 0xFFFF
 
 # frame.py
