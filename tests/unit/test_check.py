@@ -1,82 +1,25 @@
 """Each invariant of docs/invariants.md broken on purpose, and named by `check()` with its frame."""
 
 import uctypes
+from allocation import entry, zone
+from breaking import (
+    MAGAZINE,
+    a_cached,
+    break_and_check,
+    broken,
+    free_head,
+    poke,
+    poke_zone,
+    same,
+    with_lists_3_and_4,
+)
 from ktap import equal, raises
 from maps import GIB, MIB, SMALL_8M, THREE_ZONES, frames
 
 from pfm import InvariantError, NotInitialisedError, PageFlags, PageFrameManager, Zone, limine
-from pfm.allocator import MAGAZINE_FRAMES
-from pfm.buddy import holder
 from pfm.check import INVARIANTS
-from pfm.frame import ABSENT, ENTRY_SHIFT, FREE, PART, TAIL, USED, PageFrame, state_of
+from pfm.frame import ABSENT, FREE, PART, TAIL, USED, state_of
 from pfm.testing import FakeMachine
-from pfm.zone import zone_at
-
-_broken = set()
-
-
-def entry(pfm, pfn):
-    return PageFrame.at(pfm.frames.base + (pfn << ENTRY_SHIFT))
-
-
-def zone(pfm, number):
-    return zone_at(pfm._zones[0], number)
-
-
-def break_and_check(invariant, pfn, change, machine=SMALL_8M, prepare=None):
-    """Boot, `prepare`, `check()`, `change`, and expect `check()` to name `invariant` at frame `pfn`.
-
-    `prepare` returns what `change` gets besides the manager; a `pfn` that is
-    callable gets the same and returns the frame, or a zone's name.
-    """
-    _broken.add(invariant)
-    with FakeMachine(machine) as fake:
-        pfm = fake.boot()
-        made = prepare(pfm) if prepare else None
-        pfm.check()
-        where = pfn(pfm, made) if callable(pfn) else pfn
-        change(pfm, made)
-        error = raises(InvariantError, pfm.check)
-        equal(
-            (error.invariant, error.zone if error.pfn is None else error.pfn), (invariant, where)
-        )
-        assert error.found != error.expected, str(error)
-        assert invariant in str(error)
-        # What it found, it left; and it left no lock.
-        if invariant != "zone-lock":
-            equal(raises(InvariantError, pfm.check).pfn, error.pfn)
-        for number in range(3):
-            if invariant != "zone-lock":
-                equal(zone(pfm, number).lock, 0)
-
-
-def poke(field, value):
-    """Return a change that stores `value` in a field of the prepared frame."""
-
-    def change(pfm, pfn):
-        setattr(entry(pfm, pfn), field, value)
-
-    return change
-
-
-def poke_zone(number, field, step):
-    def change(pfm, made):
-        state = zone(pfm, number)
-        setattr(state, field, getattr(state, field) + step)
-
-    return change
-
-
-def same(pfm, made):
-    return made
-
-
-def free_head(pfm):
-    """Return the head of a free block that is not the first of its list, of 8 frames."""
-    frames_ = [pfm.alloc(3) for _ in range(6)]
-    for pfn in frames_[::2]:
-        pfm.free(pfn)
-    return entry(pfm, zone(pfm, Zone.DMA).lists[3].head).next
 
 
 def test_before_init():
@@ -270,19 +213,6 @@ def test_block_order():
     )
 
 
-def a_cached(pfm):
-    """Return the lowest frame in the magazine."""
-    pfm.free(pfm.alloc())
-    magazine = uctypes.struct(pfm._magazines, MAGAZINE)
-    return min([magazine.frames[i] for i in range(magazine.count)])
-
-
-MAGAZINE = {
-    "count": 0 | uctypes.UINT32,
-    "frames": (4 | uctypes.ARRAY, MAGAZINE_FRAMES | uctypes.UINT32),
-}
-
-
 def test_block_aligned():
     def shift(pfm, pfn):
         # The pair of blocks pfn, pfn + 1 as one block of two at an odd frame.
@@ -413,18 +343,6 @@ def test_list_member():
     )
 
 
-def with_lists_3_and_4(pfm):
-    """Leave a free block of 8 and one of 16 frames; return the one of 8."""
-    eight = pfm.alloc_at(1024, 8)
-    pfm.alloc_at(1032, 8)
-    sixteen = pfm.alloc_at(1040, 16)
-    pfm.alloc_at(1056, 8)
-    pfm.free(eight)
-    pfm.free(sixteen)
-    equal(holder(pfm._base, 1027), 1024)
-    return eight
-
-
 def test_list_linked():
     break_and_check("list-linked", same, poke("prev", 1), prepare=free_head)
 
@@ -544,6 +462,6 @@ def test_magazine():
         equal(raises(InvariantError, pfm.check).invariant, "magazine")
 
 
-def test_zz_every_invariant_has_been_broken():
+def test_zz_every_invariant_has_beenbroken():
     # Tests run in the order of their names, so this one is the last.
-    equal(sorted(_broken), sorted(INVARIANTS[1:]))
+    equal(sorted(broken), sorted(INVARIANTS[1:]))

@@ -2,15 +2,16 @@
 
     Trace(pfm, seed=1).run(20000)
 
-The model knows nothing of buddies: it keeps a byte for each frame that was free
-at its start and a list of the blocks that it was given, and says from these
-what each call may return and which error it must raise.  Whatever else is
+The trace keeps a list of the blocks that it was given, and says from that and
+the model what each call may return and which error it must raise.  Whatever else is
 allocated at its start stays out of it, so the trace runs on a machine in use too,
 as long as nobody else allocates or frees meanwhile.
 """
 
 import random
 from array import array
+
+from model import COMPOUND_TAIL, FOREIGN, HEAD, Model
 
 from pfm import (
     ArgumentError,
@@ -19,36 +20,13 @@ from pfm import (
     FrameStateError,
     OutOfFramesError,
     RefcountError,
-    Zone,
 )
-from pfm.frame import FREE, KIND_SHIFT, ORDER_MASK, PageFrame
 from pfm.zone import ORDER_MAX, ZONES, zone_at, zone_of
 
-# States of a frame in the model.
-_FREE = 0
-_FOREIGN = 1
-_HEAD = 2
-_INSIDE = 3
-_COMPOUND_TAIL = 4
-
-# Frames that the model looks at in one comparison; more than alloc_pages is asked for.
-_PIECE = 1 << 12
 # Blocks at a time, for the model's own memory.
 _BLOCKS_MAX = 2000
 # Frames of one alloc_many that stay allocated.
 _KEPT_MAX = 400
-
-
-_PATTERNS = [bytes([state]) * _PIECE for state in range(_COMPOUND_TAIL + 1)]
-
-
-def _fill(states, start, end, state):
-    """Store `state` over `states[start:end]`."""
-    pattern = _PATTERNS[state]
-    while start < end:
-        stop = min(end, start + len(pattern))
-        states[start:stop] = pattern[: stop - start]
-        start = stop
 
 
 class Disagreement(Exception):
@@ -84,9 +62,8 @@ class Trace:
         self.failures = 0
         self._limit = limit
         manager.drain()
-        self._windows = self._snapshot()
-        self._free = list(manager.free_frames())
-        self._first_free = tuple(self._free)
+        self._model = Model(manager)
+        self._first_free = manager.free_frames()
         self._lists = self.lists()
         # Of fixed length, since a list that grows asks for memory in a row.
         self._blocks = [None] * (_BLOCKS_MAX + _KEPT_MAX)
@@ -105,34 +82,6 @@ class Trace:
             + [self._alloc_many, self._free_many, self._free_many]
             + [self._wrong_free, self._wrong_argument, self._drain]
         )
-
-    def _snapshot(self):
-        """Return (first, end, a byte for each frame: free now, or foreign) for each usable region."""
-        windows = []
-        for region in self.pfm.regions:
-            if not region.usable:
-                continue
-            states = bytearray(region.end - region.start)
-            at = region.start
-            while at < region.end:
-                entry = PageFrame.at(self.pfm._entry(at))
-                end = at + (1 << (entry.state & ORDER_MASK))
-                if entry.state >> KIND_SHIFT != FREE:
-                    _fill(states, at - region.start, end - region.start, _FOREIGN)
-                at = end
-            windows.append((region.start, region.end, states))
-        return windows
-
-    def _window(self, pfn):
-        """Return the window that the frame lies in, an empty one for none."""
-        for window in self._windows:
-            if window[0] <= pfn < window[1]:
-                return window
-        return 0, 0, b""
-
-    def _state(self, pfn):
-        start, end, states = self._window(pfn)
-        return states[pfn - start] if start <= pfn < end else _FOREIGN
 
     def lists(self):
         """Return the lengths of the free lists, a tuple for each zone, the magazine drained."""
@@ -154,8 +103,10 @@ class Trace:
             if not self.step % 2000:
                 self._growing = not self._growing
             self._operations[random.getrandbits(16) % operation_count]()
-            if self.pfm.free_frames() != tuple(self._free):
-                self._disagree("free {}, expected {}".format(self.pfm.free_frames(), self._free))
+            if self.pfm.free_frames() != tuple(self._model.free):
+                self._disagree(
+                    "free {}, expected {}".format(self.pfm.free_frames(), self._model.free)
+                )
         self.finish()
         return self.failures
 
@@ -190,7 +141,7 @@ class Trace:
     # What the model knows
 
     def _used(self):
-        return sum(self._first_free) - sum(self._free)
+        return sum(self._first_free) - sum(self._model.free)
 
     def _room(self, count):
         """Return whether the limit allows `count` more frames, and the trace is in the mood."""
@@ -206,42 +157,17 @@ class Trace:
 
     def _take(self, block):
         """Note that the manager gave `block`, all of whose frames must have been free."""
-        self._mark(block.pfn, block.pfn + block.count, block.compound)
+        self._check_free(block.pfn, block.pfn + block.count, block.compound)
         self._note(block)
+
+    def _check_free(self, start, end, compound=False):
+        if not self._model.take(start, end, compound):
+            self._disagree("gave {}..{}, not all of them free".format(start, end))
 
     def _note(self, block):
         block.place = self._held
         self._blocks[self._held] = block
         self._held += 1
-
-    def _mark(self, start, end, compound=False):
-        """Make the frames a block's, all of which must be free."""
-        first, last, states = self._window(start)
-        if end > last:
-            self._disagree("gave frames {}..{}".format(start, end))
-        at = start - first
-        while at < end - first:
-            stop = min(end - first, at + _PIECE)
-            if states[at:stop] != _PATTERNS[_FREE][: stop - at]:
-                self._disagree("gave {}..{}, not all of them free".format(start, end))
-            at = stop
-        states[start - first] = _HEAD
-        _fill(states, start - first + 1, end - first, _COMPOUND_TAIL if compound else _INSIDE)
-        self._count(start, end, -1)
-
-    def _unmark(self, start, end):
-        """Make the frames free."""
-        first, _, states = self._window(start)
-        _fill(states, start - first, end - first, _FREE)
-        self._count(start, end, 1)
-
-    def _count(self, start, end, sign):
-        """Add the frames `start`..`end` to what is free in their zones, or take them off."""
-        for zone in range(zone_of(start), ZONES):
-            stop = min(end, Zone.BOUNDS[zone + 1])
-            if start < stop:
-                self._free[zone] += sign * (stop - start)
-                start = stop
 
     def _forget(self, block):
         """Note that `block` went back."""
@@ -251,42 +177,11 @@ class Trace:
         if last is not block:
             self._blocks[block.place] = last
             last.place = block.place
-        self._unmark(block.pfn, block.pfn + block.count)
+        self._model.give(block.pfn, block.pfn + block.count)
 
     def _release(self, block, call):
         call(block.pfn)
         self._forget(block)
-
-    def _spare(self, zone):
-        return self._free[zone] - zone_at(self.pfm._zones[0], zone).watermark
-
-    def _fits(self, top, count, align, below):
-        """Return whether any zone that may be used has `count` free frames in a row, all of it merged."""
-        for zone in range(top, -1, -1):
-            if zone < top and self._spare(zone) < count:
-                continue
-            low = Zone.BOUNDS[zone]
-            high = min(Zone.BOUNDS[zone + 1], below)
-            for window in self._windows:
-                if self._fits_in(window, low, high, count, align):
-                    return True
-        return False
-
-    def _fits_in(self, window, low, high, count, align):
-        start, end, states = window
-        at = max(start, low)
-        end = min(end, high)
-        wanted = _PATTERNS[_FREE][:count]
-        while True:
-            at = (at + align - 1) & -align
-            if at + count > end:
-                return False
-            found = states.find(wanted, at - start, end - start)
-            if found < 0:
-                return False
-            if not found + start & (align - 1):
-                return True
-            at = found + start
 
     def _top(self):
         return None if random.getrandbits(1) else random.getrandbits(16) % ZONES
@@ -297,14 +192,14 @@ class Trace:
         top = self.pfm._top if zone is None else min(zone, self.pfm._top)
         if found > top:
             self._disagree("frame {} for zone {}".format(pfn, zone))
-        if found < top and self._spare(found) < wanted:
+        if found < top and self._model.spare(found) < wanted:
             self._disagree("frame {} from below the watermark of zone {}".format(pfn, found))
 
     def _exhausted(self, zone, count, align, below=1 << 32):
         """Judge an OutOfFramesError: the model must find no room either."""
         self.failures += 1
         top = self.pfm._top if zone is None else min(zone, self.pfm._top)
-        if self._fits(top, count, align, below):
+        if self._model.fits(top, count, align, below):
             self._disagree("out of frames for {} at zone {}, align {}".format(count, zone, align))
 
     # The operations
@@ -393,7 +288,7 @@ class Trace:
     def _first_taken(self, pfn, count):
         """Return the first of the frames that is not free, None when all are."""
         for at in range(pfn, pfn + count):
-            if self._state(at):
+            if self._model.state(at):
                 return at
         return None
 
@@ -419,14 +314,16 @@ class Trace:
     def _alloc_many(self):
         count = 1 + (random.getrandbits(10) >> random.getrandbits(3))
         if not random.getrandbits(4):
-            count += sum(self._free) - random.getrandbits(8)
+            count += sum(self._model.free) - random.getrandbits(8)
             if self._limit is not None or count < 1:
                 return
         elif not self._room(count):
             return
         zone = self._top()
         top = self.pfm._top if zone is None else min(zone, self.pfm._top)
-        room = self._free[top] + sum([max(0, self._spare(lower)) for lower in range(top)])
+        room = self._model.free[top] + sum(
+            [max(0, self._model.spare(lower)) for lower in range(top)]
+        )
         if count > self.pfm._managed:
             self._expect(ArgumentError, self.pfm.alloc_many, count, zone)
             return
@@ -437,12 +334,12 @@ class Trace:
         for pfn in frames:
             if zone_of(pfn) > top:
                 self._disagree("frame {} for zone {}".format(pfn, zone))
-            self._mark(pfn, pfn + 1)
+            self._check_free(pfn, pfn + 1)
         keep = min(count, _KEPT_MAX) if self._room(0) else 0
         for pfn in frames[:keep]:
             self._note(Block(pfn, 1, 0))
         for pfn in frames[keep:]:
-            self._unmark(pfn, pfn + 1)
+            self._model.give(pfn, pfn + 1)
         self.pfm.free_many(frames[keep:])
 
     def _free_many(self):
@@ -482,13 +379,13 @@ class Trace:
             block = self._pick()
             if block:
                 pfn = block.pfn + random.getrandbits(30) % block.count
-        state = self._state(pfn)
+        state = self._model.state(pfn)
         # Foreign frames may head a block that is not the trace's to free.
-        if state == _HEAD or (state == _FOREIGN and self.pfm.present(pfn)):
+        if state == HEAD or (state == FOREIGN and self.pfm.present(pfn)):
             return
         wanted = FrameStateError if self.pfm.present(pfn) else FrameNotPresentError
         calls = [self.pfm.free]
-        if state != _COMPOUND_TAIL:
+        if state != COMPOUND_TAIL:
             calls += [self.pfm.ref, self.pfm.unref]
         for call in calls:
             error = self._expect(wanted, call, pfn)
