@@ -81,6 +81,8 @@ class FrameAllocator:
         self._magazines = 0
         self._processors = 0
         self._hot = _NOTHING_HOT
+        # Guards that hold a frame's lock.
+        self._guards = 0
         self.debug = False
 
     def _start(self, frames, hhdm, control, processors, debug):

@@ -20,6 +20,7 @@ import micropython
 import uctypes
 from micropython import const
 
+from .errors import LockTimeoutError
 from .lock import context, release, try_acquire
 
 try:
@@ -50,6 +51,10 @@ _LEVELS = const(4)
 _PRESENT_WRITE = const(3)
 
 
+def _timeout(owner):
+    raise LockTimeoutError("pool of the array", owner)
+
+
 def backing_at(control_virt):
     """Return the pool's state in the control page at `control_virt` as a `uctypes.struct`."""
     return uctypes.struct(control_virt + BACKING_OFFSET, BACKING)
@@ -76,12 +81,13 @@ def touch(control: int, entry: int):
 
     `control` is the address of the control page, or of a zone in it.  Another
     processor that has the page in its TLB goes on reading the shared page until
-    it flushes, and faults when it writes.
+    it flushes, and faults when it writes.  Raises LockTimeoutError when another
+    processor keeps the pool's lock over the whole bounded wait.
     """
     backing = (control >> 12 << 12) + BACKING_OFFSET
-    irq = 0 - 1
-    while irq < 0:
-        irq = int(try_acquire(backing, int(context())))
+    irq = int(try_acquire(backing, int(context())))
+    if irq < 0:
+        _timeout(0 - irq)
     if int(ptr8(entry)[_BYTE_SHARED]):
         page = entry >> 12 << 12
         state = ptr32(backing)

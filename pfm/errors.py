@@ -72,11 +72,11 @@ class FlagsRangeError(PFMError):
 
 
 def _place_name(what):
-    return "frame {}".format(what) if isinstance(what, int) else "zone {}".format(what)
+    return "frame {}".format(what) if isinstance(what, int) else what
 
 
 class LockHeldError(PFMError):
-    """The calling context `owner` already holds the lock of `what`: a frame's number or a zone's name."""
+    """The calling context `owner` already holds the lock of `what`: a frame's number or what it is."""
 
     def __init__(self, what, owner):
         super().__init__("{} already locked by this context ({})".format(_place_name(what), owner))

@@ -26,10 +26,12 @@ class FrameGuard:
     are off, and every other call that takes this frame's lock raises LockHeldError.
     """
 
-    def __init__(self, pfn, entry_virt):
+    def __init__(self, manager, pfn, entry_virt):
         self.pfn = pfn
+        self._manager = manager
         self._virt = entry_virt
         self._irq = acquire(entry_virt + LOCK_OFFSET, pfn)
+        manager._guards += 1
         self._entry = uctypes.struct(entry_virt, PageFrame.LAYOUT)
 
     flags = _field("flags")
@@ -50,6 +52,7 @@ class FrameGuard:
         """Give the lock back.  Raises ReleasedError when that has been done."""
         self._frame()
         self._entry = None
+        self._manager._guards -= 1
         release(self._virt + LOCK_OFFSET, self._irq)
 
     def __enter__(self):

@@ -24,14 +24,14 @@ from .guard import FrameGuard
 from .lock import acquire, release
 from .log import Log
 from .machine import LimineMachine
+from .ranges import FrameFlags
 from .reports import FrameReports
-from .runs import FrameRuns
 
 # One processor is running until others are started.
 _PROCESSORS = const(1)
 
 
-class PageFrameManager(FrameRuns, FrameReports):
+class PageFrameManager(FrameFlags, FrameReports):
     """Manages every frame of a machine; the kernel's is `pfm.PFM`, made at import and initialised once.
 
     `log` writes what init does; set `log.level` to turn it up or down.  `space` is
@@ -238,7 +238,7 @@ class PageFrameManager(FrameRuns, FrameReports):
 
         Raises FrameRangeError, FrameNotPresentError, LockHeldError, NotInitialisedError.
         """
-        return FrameGuard(pfn, self._lockable(pfn, 0))
+        return FrameGuard(self, pfn, self._lockable(pfn, 0))
 
     def min(self):
         """Return the number of the lowest frame with RAM.  Raises NotInitialisedError."""

@@ -39,7 +39,7 @@ _INT_MAX = const(0xFFFFFFFF)
 
 
 @micropython.native
-def _check_array(frames):
+def check_array(frames):
     """Raise TypeError for what has no unsigned elements of 32 bits; nothing else is told from memory at hand."""
     first = frames[0]
     frames[0] = -1
@@ -136,7 +136,7 @@ class FrameRuns(FrameAllocator):
             return
         if self._top < 0:
             self._out_of_bounds(0)
-        _check_array(frames)
+        check_array(frames)
         bad = bulk.leave_many(self._base, frames, count, self._first, self._last, context())
         if bad >= 0:
             self._refuse_many(frames[bad])
@@ -173,7 +173,7 @@ class FrameRuns(FrameAllocator):
         count = len(frames)
         top = self._zone(0, zone, tag)
         if count:
-            _check_array(frames)
+            check_array(frames)
         done = self._take_many(frames, 0, top, tag)
         if done < count:
             self.drain()

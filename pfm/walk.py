@@ -65,6 +65,10 @@ _CACHED = const(4)
 _COMPOUND_TAIL = const(5)
 _RESERVED = const(6)
 _ABSENT = const(7)
+_BYTE_SHARED = const(13)
+
+# framearray.py: the entries in a page of the array, less one.
+_GRANULE_LAST = const(127)
 
 # flags.py
 _FLAG_COMPOUND = const(1 << 5)
@@ -88,6 +92,8 @@ def single(base: int, start: int, end: int, kind: int, contexts: int, place: int
             report[1] = word
             report[2] = state << 24 | _FLAG_RESERVED
             return ABSENT_FRAME if kind == _ABSENT else RESERVED_FRAME
+        if int(ptr8(base + (start << 5))[_BYTE_SHARED]):
+            start |= _GRANULE_LAST
         start += 1
     return 0
 
@@ -220,6 +226,9 @@ def _tails(base: int, pfn: int, contexts: int, place: int) -> int:
             report[1] = e[1]
             report[2] = pfn
             return COMPOUND
+        if int(ptr8(base + (tail << 5))[_BYTE_SHARED]):
+            # The page stands for many, and all its entries are alike.
+            tail |= _GRANULE_LAST
         tail += 1
     return 0
 

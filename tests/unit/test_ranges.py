@@ -1,0 +1,107 @@
+"""Flags of many frames: a range, an array, and their count."""
+
+from array import array
+
+from ktap import equal, raises
+from maps import GIB, MIB, Q35_6G, SMALL_8M, frames
+
+from pfm import (
+    ArgumentError,
+    FlagsRangeError,
+    FrameNotPresentError,
+    FrameRangeError,
+    LockHeldError,
+    NotInitialisedError,
+    PageFlags,
+    PageFrameManager,
+)
+from pfm.testing import FakeMachine
+
+DIRTY = PageFlags.DIRTY
+LRU = PageFlags.LRU
+
+
+def _with(pfm, flags, start, end):
+    return [pfn for pfn in range(start, end) if pfm.check_flags(pfn, flags)]
+
+
+def test_range_changes_its_frames_and_no_other():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        for start, count in ((100, 1), (101, 7), (200, 8), (300, 131), (255, 2)):
+            pfm.set_flags_range(start, count, DIRTY | LRU)
+            equal(_with(pfm, DIRTY | LRU, 90, 500), list(range(start, start + count)))
+            pfm.clear_flags_range(start, count, DIRTY)
+            equal(_with(pfm, DIRTY, 90, 500), [])
+            equal(_with(pfm, LRU, 90, 500), list(range(start, start + count)))
+            pfm.clear_flags_range(start, count, LRU)
+
+
+def test_range_over_a_hole_changes_nothing():
+    with FakeMachine(Q35_6G) as machine:
+        pfm = machine.boot()
+        end = frames(2 * GIB) - 33
+        error = raises(FrameNotPresentError, pfm.set_flags_range, end - 1000, 5000, DIRTY)
+        assert not pfm.present(error.pfn) and pfm.present(error.pfn - 1)
+        equal(pfm.count_flags(DIRTY), 0)
+
+
+def test_range_with_a_locked_frame_changes_nothing():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        with pfm.get(150):
+            equal(raises(LockHeldError, pfm.set_flags_range, 100, 100, DIRTY).what, 150)
+            pfm.set_flags_range(100, 50, LRU)
+        equal(pfm.count_flags(DIRTY), 0)
+        equal(pfm.count_flags(LRU), 50)
+
+
+def test_array_changes_its_frames_and_no_other():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        numbers = array("I", [500, 3, 499, 1000, 128, 3])
+        pfm.set_flags_many(numbers, DIRTY)
+        equal(_with(pfm, DIRTY, 1, 1500), [3, 128, 499, 500, 1000])
+        pfm.clear_flags_many(array("I", [3, 499]), DIRTY)
+        equal(_with(pfm, DIRTY, 1, 1500), [128, 500, 1000])
+
+
+def test_array_with_a_bad_frame_changes_nothing():
+    with FakeMachine(Q35_6G) as machine:
+        pfm = machine.boot()
+        pfm.set_flags(7, DIRTY)
+        hole = frames(3 * GIB)
+        for bad, error in ((hole, FrameNotPresentError), (1 << 31, FrameRangeError)):
+            equal(raises(error, pfm.set_flags_many, array("I", [5, 7, 5, bad, 9]), DIRTY).pfn, bad)
+            equal(_with(pfm, DIRTY, 1, 20), [7])
+        with pfm.get(8):
+            raises(LockHeldError, pfm.clear_flags_many, array("I", [7, 8]), DIRTY)
+        equal(_with(pfm, DIRTY, 1, 20), [7])
+
+
+def test_count_is_that_of_the_frames():
+    with FakeMachine(Q35_6G) as machine:
+        pfm = machine.boot()
+        reserved = pfm.count_flags(PageFlags.RESERVED)
+        equal(pfm.present_frames() - reserved, sum(pfm.free_frames()))
+        pfm.set_flags_many(array("I", [1, 2, 500000]), DIRTY)
+        pfm.set_flags(2, LRU)
+        equal((pfm.count_flags(DIRTY), pfm.count_flags(DIRTY | LRU)), (3, 1))
+        equal(pfm.count_flags(0), pfm.present_frames())
+
+
+def test_bad_arguments():
+    raises(NotInitialisedError, PageFrameManager().count_flags, 1)
+    with FakeMachine([(MIB, 8 * MIB, 0)]) as machine:
+        pfm = machine.boot()
+        for call in (pfm.set_flags_range, pfm.clear_flags_range):
+            raises(ArgumentError, call, 300, 0, 1)
+            raises(FrameRangeError, call, 300, 1 << 20, 1)
+            raises(FrameRangeError, call, -1, 1, 1)
+            raises(FlagsRangeError, call, 300, 1, 1 << 16)
+            raises(TypeError, call, 300.0, 1, 1)
+        for call in (pfm.set_flags_many, pfm.clear_flags_many):
+            raises(FlagsRangeError, call, array("I", [300]), -1)
+            raises(TypeError, call, [300], 1)
+            call(array("I"), 1)
+        raises(FlagsRangeError, pfm.count_flags, 1 << 16)
