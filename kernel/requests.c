@@ -90,7 +90,7 @@ unsigned int requests_base_revision(void) {
 }
 
 void requests_check(void) {
-    static const request_t required[] = { REQUEST_HHDM, REQUEST_MEMMAP };
+    static const request_t required[] = { REQUEST_HHDM, REQUEST_MEMMAP, REQUEST_EXECUTABLE_ADDRESS };
     for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); ++i) {
         if (requests_response(required[i]) == NULL) {
             power_panic("the loader gave no %s response (base revision %u)",

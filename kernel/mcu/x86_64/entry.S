@@ -10,6 +10,8 @@
 #define CR0_TS (1 << 3)
 #define CR0_NE (1 << 5)
 #define CR0_WP (1 << 16)
+// Without it a machine check shuts the processor down instead of being reported.
+#define CR4_MCE (1 << 6)
 #define CR4_OSFXSR (1 << 9)
 #define CR4_OSXMMEXCPT (1 << 10)
 // All SIMD exceptions masked, round to nearest (volume 1, 10.2.3).
@@ -27,7 +29,7 @@ _start:
     orq $(CR0_MP | CR0_NE | CR0_WP), %rax
     movq %rax, %cr0
     movq %cr4, %rax
-    orq $(CR4_OSFXSR | CR4_OSXMMEXCPT), %rax
+    orq $(CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT), %rax
     movq %rax, %cr4
 
     leaq kernel_stack_top(%rip), %rsp
