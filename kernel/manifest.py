@@ -13,4 +13,7 @@ for name, base in (("pfm", ".."), ("tests/target", "..")):
         package(name, base_path=base)
 if os.path.isfile("../tests/ktap.py"):
     module("ktap.py", base_path="../tests")
+    # The random trace runs on both ports.
+    for name in ("trace.py", "model.py"):
+        module(name, base_path="../tests/unit")
 package("bench", ("suite.py", "fakes.py", "measure.py", "benchmark.py"), base_path="..")
