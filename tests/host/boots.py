@@ -10,6 +10,11 @@ import qemu
 
 BUILD = qemu.ROOT / "build"
 
+# Machines beside the one of MEMORY: the least that boots, RAM on both sides of
+# the hole below 4 GiB, and more than the host has.
+STAND_IN_MEMORIES = ("32M", "6G", "64G", "1T")
+LIMINE_MEMORIES = ("6G",)
+
 
 @dataclass(frozen=True)
 class Way:
@@ -44,7 +49,7 @@ def all_ways():
         qemuflags=os.environ.get("QEMUFLAGS", ""),
     )
     missing = _built(common)
-    ways = [Way(common.name, common, missing)]
+    ways = [Way(common.name, common, missing), *_sizes(common, STAND_IN_MEMORIES, missing)]
     try:
         releases = limine.releases()
     except limine.NotFound as e:
@@ -59,7 +64,16 @@ def all_ways():
                 except qemu.FirmwareMissing as e:
                     why = str(e)
             ways.append(Way(boot.name, boot, why))
+            if firmware == "bios":
+                ways += _sizes(boot, LIMINE_MEMORIES, why)
     return ways
+
+
+def _sizes(boot, memories, missing):
+    """The same way on machines of other sizes."""
+    return [
+        Way(f"{boot.name}-{memory}", replace(boot, memory=memory), missing) for memory in memories
+    ]
 
 
 def parametrize():
