@@ -5,12 +5,14 @@ import gc
 import micropython
 from ktap import equal, raises, skip
 
+from pfm.backing import touch_range
 from pfm.frame import ENTRY_SHIFT, PageFrame
 from pfm.zone import ORDER_MAX, ZONES, zone_at
 
 
 def entry(pfm, pfn):
-    """Return the entry of a frame as a struct."""
+    """Return the entry of a frame as a struct, which may be written to."""
+    touch_range(pfm._zones[0], pfm._base, pfn, pfn + 1)
     return PageFrame.at(pfm.frames.base + (pfn << ENTRY_SHIFT))
 
 

@@ -462,6 +462,6 @@ def test_magazine():
         equal(raises(InvariantError, pfm.check).invariant, "magazine")
 
 
-def test_zz_every_invariant_has_beenbroken():
+def test_zz_every_invariant_has_been_broken():
     # Tests run in the order of their names, so this one is the last.
     equal(sorted(broken), sorted(INVARIANTS[1:]))

@@ -2,6 +2,7 @@
 
 from array import array
 
+from allocation import entry
 from ktap import equal, raises, skip
 from maps import GIB, MIB, Q35_6G, SMALL_8M, TIB, frames
 
@@ -469,7 +470,7 @@ def test_poked_count_of_blocks():
 def test_poked_free_block_of_order_beyond_18():
     with pfm.testing.FakeMachine(SMALL_8M) as machine:
         manager = machine.boot()
-        _entry(manager, 1024).state = FREE << KIND_SHIFT | 31
+        entry(manager, 1024).state = FREE << KIND_SHIFT | 31
         _differs(manager.buddyinfo(), "DMA blocks of order 31: 1 counted, 0 kept")
         assert not manager.meminfo().verified
         assert not manager.page_types().verified
@@ -480,7 +481,7 @@ def test_poked_head_of_a_block():
     with pfm.testing.FakeMachine(SMALL_8M) as machine:
         manager = machine.boot()
         pfn = manager.alloc(4)
-        _entry(manager, pfn).state = TAIL << KIND_SHIFT
+        entry(manager, pfn).state = TAIL << KIND_SHIFT
         _differs(manager.meminfo(), "DMA in no block: 16 counted, 0 kept")
         equal(manager.page_types().kinds["tail"], 16)
 
@@ -489,7 +490,7 @@ def test_poked_frame_of_a_region():
     with pfm.testing.FakeMachine(ODD_32M) as machine:
         manager = machine.boot()
         pfn = frames(6 * MIB) + 3
-        _entry(manager, pfn).state = ABSENT << KIND_SHIFT
+        entry(manager, pfn).state = ABSENT << KIND_SHIFT
         _differs(manager.memmap(), "absent: 1 counted, 0 kept")
         _differs(manager.identify(Phys(pfn << 12)), "RAM: False counted, True kept")
         _differs(manager.meminfo(), "DMA present")
@@ -499,7 +500,7 @@ def test_poked_reservation_of_a_usable_frame():
     with pfm.testing.FakeMachine(SMALL_8M) as machine:
         manager = machine.boot()
         pfn = manager.alloc()
-        _entry(manager, pfn).state = RESERVED << KIND_SHIFT
+        entry(manager, pfn).state = RESERVED << KIND_SHIFT
         _differs(manager.memmap(), "reserved: 1 counted, 0 kept")
         _differs(manager.identify(PFN(pfn)), "reserved: True counted, False kept")
 
@@ -508,9 +509,9 @@ def test_poked_link_of_a_compound_tail():
     with pfm.testing.FakeMachine(SMALL_8M) as machine:
         manager = machine.boot()
         pfn = manager.alloc(3, compound=True)
-        _entry(manager, pfn + 5).next = 0xFFFFFFFF
+        entry(manager, pfn + 5).next = 0xFFFFFFFF
         _differs(manager.identify(PFN(pfn + 5)), "head 4294967295 has no RAM")
-        _entry(manager, pfn + 5).next = pfn - 64
+        entry(manager, pfn + 5).next = pfn + 64
         _differs(manager.identify(PFN(pfn + 5)), "outside of the block")
 
 
