@@ -27,7 +27,7 @@ _CR3_ADDRESS = const(0x000F_FFFF_FFFF_F000)
 
 
 class KernelSpace(PageTables):
-    """The address space in force on this processor, with a free top level entry for the array."""
+    """The address space in force on this processor, with free top level entries for ranges of its own."""
 
     lazy = True
 

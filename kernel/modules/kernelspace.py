@@ -15,7 +15,8 @@ from micropython import const
 from pfm import PageFlags
 from pfm import limine as protocol
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
-from pfm.paging import EXECUTE, LEVEL_1G, LEVEL_2M, WRITE, PageTables
+from pfm.machine import KernelSpace
+from pfm.paging import EXECUTE, LEVEL_1G, LEVEL_2M, WRITE
 
 _PERMISSIONS = {"r-x": EXECUTE, "r--": 0, "rw-": WRITE, "rwx": WRITE | EXECUTE}
 
@@ -44,7 +45,7 @@ def _flush(virt, count):
 
 
 def _tables(manager, root_phys):
-    """Return the `PageTables` at `root_phys`, whose new tables are frames of `manager`."""
+    """Return the `KernelSpace` at `root_phys`, whose new tables are frames of `manager`."""
 
     def take():
         pfn = manager.alloc(tag=owners.TABLES)
@@ -61,7 +62,7 @@ def _tables(manager, root_phys):
     ):
         largest = LEVEL_1G
     root = take() if root_phys is None else root_phys
-    return PageTables(root, manager.hhdm, take, give, _flush, largest)
+    return KernelSpace(root, manager.hhdm, take, give, _flush, largest)
 
 
 def _map_image(tables):
@@ -89,7 +90,7 @@ def _map_hhdm(tables, manager):
 
 
 def enter(manager):
-    """Build page tables of the kernel's own and load them; return them as a `PageTables`.
+    """Build page tables of the kernel's own and load them; return them as a `KernelSpace`.
 
     The tables that the loader left are not used any more.
     """

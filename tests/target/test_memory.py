@@ -116,5 +116,8 @@ def test_python_heap_grows_by_frames():
     block = bytearray(size)
     assert gc.mem_alloc() > size
     virt = uctypes.addressof(block)
-    pfn = PFM.as_phys(virt) >> PAGE_SHIFT
-    raises(FrameStateError, PFM.alloc_at, pfn)
+    phys = PFM.space.query(virt)[0]
+    equal(machine.mem8[PFM.as_virt(phys)], 0)
+    block[0] = 42
+    equal(machine.mem8[PFM.as_virt(phys)], 42)
+    raises(FrameStateError, PFM.alloc_at, phys >> PAGE_SHIFT)
