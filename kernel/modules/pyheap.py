@@ -4,6 +4,7 @@
 import kernel
 import owners
 from micropython import const
+
 from pfm import OutOfFramesError
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
 from pfm.paging import WRITE
