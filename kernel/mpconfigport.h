@@ -43,9 +43,9 @@
 #define MICROPY_PY_STR_BYTES_CMP_WARN           (1)
 #define MICROPY_USE_INTERNAL_ERRNO              (1)
 
-// Files: any Python object with a block device's methods can hold a FAT
-// filesystem; long names and a date as everywhere (MICROPY_VFS_FAT is set in
-// the Makefile, which also adds its sources).
+// Files: any Python object with a block device's methods can hold a FAT or a
+// littlefs filesystem (set in the Makefile, which also adds their sources);
+// FAT's with long names and a date as everywhere.
 #define MICROPY_VFS                             (1)
 #define MICROPY_READER_VFS                      (1)
 #define MICROPY_VFS_ROM                         (1)

@@ -2,6 +2,7 @@
 //
 // The string functions that MicroPython calls, none of them on a fast path.
 
+#include <stdbool.h>
 #include <string.h>
 
 size_t strnlen(const char *s, size_t n) {
@@ -64,4 +65,21 @@ char *strstr(const char *haystack, const char *needle) {
         }
     }
     return NULL;
+}
+
+// How many characters s begins with that are, or are not, in set.
+static size_t span(const char *s, const char *set, bool in_set) {
+    size_t n = 0;
+    while (s[n] != '\0' && (strchr(set, s[n]) != NULL) == in_set) {
+        ++n;
+    }
+    return n;
+}
+
+size_t strspn(const char *s, const char *accept) {
+    return span(s, accept, true);
+}
+
+size_t strcspn(const char *s, const char *reject) {
+    return span(s, reject, false);
 }

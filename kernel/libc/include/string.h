@@ -14,11 +14,13 @@ void *memset(void *dest, int value, size_t n);
 
 char *strchr(const char *s, int c);
 int strcmp(const char *s1, const char *s2);
+size_t strcspn(const char *s, const char *reject);
 char *strcpy(char *restrict dest, const char *restrict src);
 size_t strlen(const char *s);
 int strncmp(const char *s1, const char *s2, size_t n);
 size_t strnlen(const char *s, size_t n);
 char *strrchr(const char *s, int c);
+size_t strspn(const char *s, const char *accept);
 char *strstr(const char *haystack, const char *needle);
 
 #endif // LIBC_STRING_H
