@@ -50,6 +50,10 @@ class Repl:
         output = self._board.follow(None, lambda data: consumer(data.replace(b"\x04", b"")))
         return b"", output[1]
 
+    def send(self, source):
+        """Start source without waiting for its end."""
+        self._board.exec_raw_no_follow(source)
+
     def exit(self):
         """Back to the friendly REPL."""
         self._board.exit_raw_repl()

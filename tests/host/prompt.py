@@ -1,0 +1,60 @@
+"""A machine at its prompt, for tests that type at it."""
+
+import contextlib
+import json
+
+import qemu
+import repl
+
+# Seconds for one machine, and without a byte from it, unless a test says more.
+TIMEOUT = 300
+SILENCE = 120
+
+
+class Raised(Exception):
+    """What was run on the machine raised; its text is the traceback."""
+
+
+class Prompt:
+    """The prompt of a `qemu.Machine` that has just shown it; `report` is what it printed before."""
+
+    def __init__(self, machine, micropython):
+        self.machine = machine
+        self._micropython = micropython
+        self.report = machine.read_until(b"\n" + repl.PROMPT).decode(errors="replace")
+        self._repl = repl.Repl(machine, micropython)
+
+    def try_run(self, source):
+        """Run source; its output and its traceback, "" if it raised nothing."""
+        output, traceback = self._repl.run(source)
+        return output.decode().replace("\r", ""), traceback.decode().replace("\r", "")
+
+    def run(self, source):
+        """Run source; its output.  Raises Raised."""
+        output, traceback = self.try_run(source)
+        if traceback:
+            raise Raised(output + traceback)
+        return output
+
+    def value(self, expression):
+        """The value of an expression that JSON can hold."""
+        return json.loads(self.run(f"import json; print(json.dumps({expression}))"))
+
+    def send(self, source):
+        """Start source without waiting for its end; the machine is the caller's from there on."""
+        self._repl.send(source)
+
+    def soft_reset(self):
+        """Ctrl-D at the friendly prompt, and wait for the next one."""
+        self._repl.exit()
+        self.machine.write(b"\x04")
+        self.machine.read_until(b"MPY: soft reboot")
+        self.machine.read_until(b"\n" + repl.PROMPT)
+        self._repl = repl.Repl(self.machine, self._micropython)
+
+
+@contextlib.contextmanager
+def at_prompt(boot, micropython, timeout=TIMEOUT, silence=SILENCE, extra=()):
+    """A `Prompt` on a machine that ends with the context."""
+    with qemu.Machine(boot, timeout, silence=silence, extra=extra) as machine:
+        yield Prompt(machine, micropython)
