@@ -21,10 +21,10 @@ _SIZE_MIN = const(1 << 20)
 _SIZE_MAX = const(64 << 20)
 
 # Where it lies is kept in `kernel.state`, behind the frame manager's part.
-_STATE_OFFSET = const(64)
-_STATE = {"magic": 0 | uctypes.UINT32, "blocks": 4 | uctypes.UINT32, "virt": 8 | uctypes.UINT64}
+STATE_OFFSET = const(64)
+STATE = {"magic": 0 | uctypes.UINT32, "blocks": 4 | uctypes.UINT32, "virt": 8 | uctypes.UINT64}
 # "disk", and a version of the layout.
-_MAGIC = const(0x64736B01)
+MAGIC = const(0x64736B01)
 
 # Requests of `ioctl`: class vfs.AbstractBlockDev of MicroPython's documentation.
 _IOCTL_INIT = const(1)
@@ -78,7 +78,7 @@ class RamDisk:
 
 
 def _state():
-    return uctypes.struct(uctypes.addressof(kernel.state) + _STATE_OFFSET, _STATE)
+    return uctypes.struct(uctypes.addressof(kernel.state) + STATE_OFFSET, STATE)
 
 
 def _size(manager, size):
@@ -121,7 +121,7 @@ def create(manager, size=None):
     state = _state()
     state.virt = manager.as_virt(pfn << PAGE_SHIFT)
     state.blocks = count
-    state.magic = _MAGIC
+    state.magic = MAGIC
     disk = RamDisk(state.virt, count)
     _mount(disk, True)
     return disk
@@ -130,7 +130,7 @@ def create(manager, size=None):
 def restore():
     """Mount the disk that was there before a soft reset and return it; None if there was none."""
     state = _state()
-    if state.magic != _MAGIC:
+    if state.magic != MAGIC:
         return None
     disk = RamDisk(state.virt, state.blocks)
     _mount(disk, False)

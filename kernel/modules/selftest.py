@@ -3,7 +3,14 @@
 
 import ktap
 
-_NAMES = ("test_contract", "test_kernel", "test_memory", "test_reports")
+_NAMES = (
+    "test_contract",
+    "test_disk",
+    "test_exhaustion",
+    "test_kernel",
+    "test_memory",
+    "test_reports",
+)
 
 
 def run(pattern=""):

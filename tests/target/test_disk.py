@@ -1,0 +1,147 @@
+"""The RAM disk: blocks that are frames, and the filesystem on them."""
+
+import errno
+import os
+
+import cmdline
+import kernel
+import machine
+import owners
+import ramdisk
+import uctypes
+import vfs
+from ktap import equal, raises
+
+from pfm import PFM
+from pfm.address import PAGE_SHIFT, PAGE_SIZE
+from pfm.frame import PageFrame
+
+# The kernel's numbers are Linux's; MicroPython's module errno leaves this one out.
+ENOSPC = 28
+
+# The size of a disk of a test's own.
+SMALL = 1 << 20
+SMALL_BLOCKS = SMALL >> PAGE_SHIFT
+
+
+def _disk():
+    """Return a disk over frames of its own, and the first frame's number."""
+    pfn = PFM.alloc_pages(SMALL_BLOCKS)
+    return ramdisk.RamDisk(PFM.as_virt(pfn << PAGE_SHIFT), SMALL_BLOCKS), pfn
+
+
+def test_root_is_a_filesystem():
+    os.mkdir("/test_disk")
+    with open("/test_disk/a", "w") as file:
+        file.write("line\n" * 2000)
+    os.rename("/test_disk/a", "/test_disk/b")
+    equal(os.listdir("/test_disk"), ["b"])
+    equal(os.stat("/test_disk/b")[6], 10000)
+    with open("/test_disk/b") as file:
+        equal(sum(line == "line\n" for line in file), 2000)
+    os.remove("/test_disk/b")
+    os.rmdir("/test_disk")
+
+
+def test_free_blocks_come_back():
+    before = os.statvfs("/")
+    with open("/test_disk", "wb") as file:
+        file.write(bytes(10 * PAGE_SIZE))
+    equal(before[3] - os.statvfs("/")[3], 10)
+    os.remove("/test_disk")
+    equal(os.statvfs("/"), before)
+
+
+def test_a_full_disk_is_an_error():
+    disk, pfn = _disk()
+    vfs.VfsFat.mkfs(disk)
+    vfs.mount(disk, "/small")
+    try:
+        with open("/small/file", "wb") as file:
+            error = raises(OSError, file.write, bytes(2 * SMALL))
+        equal(error.errno, ENOSPC)
+        os.remove("/small/file")
+        with open("/small/file", "wb") as file:
+            equal(file.write(bytes(SMALL // 2)), SMALL // 2)
+    finally:
+        vfs.umount("/small")
+        PFM.free(pfn)
+
+
+def test_blocks_are_the_frames():
+    disk, pfn = _disk()
+    block = bytes(range(256)) * (PAGE_SIZE // 256)
+    disk.writeblocks(3, block)
+    equal(uctypes.bytearray_at(PFM.as_virt(pfn + 3 << PAGE_SHIFT), PAGE_SIZE), block)
+    machine.mem8[PFM.as_virt(pfn + SMALL_BLOCKS << PAGE_SHIFT) - 1] = 77
+    found = bytearray(PAGE_SIZE)
+    disk.readblocks(SMALL_BLOCKS - 1, found)
+    equal(found[-1], 77)
+    PFM.free(pfn)
+
+
+def test_parts_of_blocks():
+    disk, pfn = _disk()
+    disk.writeblocks(0, bytes(2 * PAGE_SIZE))
+    disk.writeblocks(0, b"over", PAGE_SIZE - 2)
+    found = bytearray(6)
+    disk.readblocks(0, found, PAGE_SIZE - 3)
+    equal(found, b"\0over\0")
+    PFM.free(pfn)
+
+
+def test_nothing_is_touched_outside_the_disk():
+    disk, pfn = _disk()
+    for block, offset, length in (
+        (-1, 0, PAGE_SIZE),
+        (0, -1, 1),
+        (SMALL_BLOCKS, 0, 1),
+        (SMALL_BLOCKS - 1, 0, PAGE_SIZE + 1),
+        (SMALL_BLOCKS - 1, PAGE_SIZE, 1),
+        (1 << 62, 0, PAGE_SIZE),
+    ):
+        for access in (disk.readblocks, disk.writeblocks):
+            equal(raises(OSError, access, block, bytearray(length), offset).errno, errno.EIO)
+    PFM.free(pfn)
+
+
+def test_requests():
+    disk, pfn = _disk()
+    equal(disk.ioctl(4, 0), SMALL_BLOCKS)
+    equal(disk.ioctl(5, 0), PAGE_SIZE)
+    for request in (1, 2, 3, 6):
+        equal(disk.ioctl(request, 0), 0)
+    equal(disk.ioctl(99, 0), None)
+    PFM.free(pfn)
+
+
+def test_every_filesystem():
+    for kind in (vfs.VfsFat, vfs.VfsLfs1, vfs.VfsLfs2):
+        disk, pfn = _disk()
+        kind.mkfs(disk)
+        vfs.mount(kind(disk), "/small")
+        with open("/small/file", "w") as file:
+            file.write("kept")
+        vfs.umount("/small")
+        vfs.mount(kind(disk), "/small")
+        with open("/small/file") as file:
+            equal(file.read(), "kept")
+        vfs.umount("/small")
+        PFM.free(pfn)
+
+
+def test_frames_are_the_disks_own():
+    state = uctypes.struct(uctypes.addressof(kernel.state) + ramdisk.STATE_OFFSET, ramdisk.STATE)
+    equal(state.magic, ramdisk.MAGIC)
+    pfn = PFM.as_phys(state.virt) >> PAGE_SHIFT
+    equal(PageFrame.at(PFM.frames.base + pfn * PageFrame.SIZE).tag, owners.DISK)
+    equal(state.blocks, ramdisk.RamDisk(state.virt, state.blocks).ioctl(4, 0))
+    equal(os.statvfs("/")[0], PAGE_SIZE)
+
+
+def test_size_from_the_command_line():
+    equal(cmdline.CommandLine("debug").disk, None)
+    equal(cmdline.CommandLine("disk=0").disk, 0)
+    equal(cmdline.CommandLine("disk=6M heap=1M").disk, 6 << 20)
+    line = cmdline.CommandLine("disk= disk=x disk=-1")
+    equal((line.disk, line.ignored), (None, ["disk=", "disk=x", "disk=-1"]))
