@@ -26,7 +26,7 @@ import qemu  # noqa: E402
 import repl  # noqa: E402
 
 WORK = ROOT / "build" / "upstream"
-MPY_CROSS = ROOT / "build" / "mpy-cross" / "mpy-cross"
+MPY_CROSS = Path(os.environ.get("MICROPY_MPYCROSS") or ROOT / "build" / "mpy-cross" / "mpy-cross")
 
 SUITES = ("basics", "micropython", "float", "extmod", "io", "import", "unicode", "misc", "stress")
 # Options of run-tests.py for each way to get a test into the kernel.
@@ -76,7 +76,9 @@ class Outcome:
         if self.status != 0 and not self.failed:
             lines.append(f"{self.mode}: run-tests.py ended with {self.status}")
         have = {test.partition("/")[0] for test in self.passed}
-        lines += [f"{self.mode}: no test of {suite} passed" for suite in suites if suite not in have]
+        lines += [
+            f"{self.mode}: no test of {suite} passed" for suite in suites if suite not in have
+        ]
         return lines
 
 
@@ -104,14 +106,16 @@ def copy_suite(micropython, suites):
 
 def board_files(tests, suites):
     """{path on the board: bytes} of what tests open and import beside themselves."""
-    files = {"/lib/unittest.py": (HERE / "unittest.py").read_bytes()}
+    files = {"/lib/unittest.py": (HERE / "lib" / "unittest.py").read_bytes()}
     for suite in suites:
         for path in sorted((tests / suite).rglob("*")):
             inside = path.relative_to(tests / suite).as_posix()
             if suite in ("io", "unicode") and inside.startswith("data/") and path.is_file():
                 files[f"/{inside}"] = path.read_bytes()
             elif suite == "import" and path.suffix == ".py":
-                files[f"/lib/{inside}"] = path.read_bytes()
+                # The way to ext/ is the one that a test sets itself.
+                folder = "" if inside.startswith("ext/") else "/lib"
+                files[f"{folder}/{inside}"] = path.read_bytes()
     return files
 
 

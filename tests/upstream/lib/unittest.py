@@ -91,7 +91,7 @@ def _run(case, name):
 
 def main():
     """Run every test of `__main__` and print the summary that run-tests.py reads."""
-    module = sys.modules["__main__"]
+    module = __import__("__main__")
     results = []
     for name in sorted(dir(module)):
         kind = getattr(module, name)

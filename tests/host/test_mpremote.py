@@ -1,0 +1,153 @@
+"""mpremote, MicroPython's own tool for boards, on the booted kernel."""
+
+import subprocess
+import sys
+
+import board
+import boots
+import pexpect
+import pytest
+
+# Seconds for one command of mpremote, and for the machine that serves them all.
+TIMEOUT = 60
+MACHINE_TIMEOUT = 900
+
+
+@pytest.fixture(scope="module")
+def device():
+    """The serial device of a kernel that shows its prompt."""
+    way = boots.all_ways()[0]
+    if way.missing:
+        pytest.skip(way.missing)
+    with board.Board(way.with_cmdline("disk=4M"), MACHINE_TIMEOUT) as machine:
+        yield machine.device
+
+
+@pytest.fixture
+def mpremote(device, tmp_path):
+    """Runs a command line of mpremote in a folder of the test's own; what it printed."""
+
+    def run(*arguments, status=0):
+        result = subprocess.run(
+            [sys.executable, "-m", "mpremote", "connect", device, *arguments],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT,
+        )
+        assert result.returncode == status, result.stdout
+        return result.stdout.replace("\r\n", "\n")
+
+    return run
+
+
+def test_exec(mpremote):
+    assert mpremote("exec", "print(6 * 7)") == "42\n"
+
+
+def test_exec_that_raises(mpremote):
+    output = mpremote("exec", "print(1)\n1 // 0", status=1)
+    assert output.startswith("1\n")
+    assert output.rstrip().endswith("ZeroDivisionError: divide by zero")
+
+
+def test_eval(mpremote):
+    assert mpremote("eval", "2**100") == f"{2**100}\n"
+
+
+def test_run(mpremote, tmp_path):
+    lines = [f"a{n} = {n}" for n in range(2000)]
+    (tmp_path / "script.py").write_text("\n".join([*lines, "print(a0 + a1999)"]))
+    assert mpremote("run", "script.py") == "1999\n"
+
+
+def test_soft_reset_forgets_names_and_keeps_files(mpremote):
+    mpremote("exec", "name = 1\nwith open('/kept', 'w') as f: f.write('still here')")
+    assert mpremote("resume", "eval", "name") == "1\n"
+    mpremote("soft-reset")
+    assert "NameError" in mpremote("resume", "eval", "name", status=1)
+    assert mpremote("resume", "eval", "open('/kept').read()") == "still here\n"
+    mpremote("fs", "rm", ":/kept")
+
+
+def test_files_are_copied_listed_shown_and_removed(mpremote, tmp_path):
+    data = bytes(range(256)) * 300
+    (tmp_path / "sent").write_bytes(data)
+    mpremote("fs", "mkdir", ":folder")
+    mpremote("fs", "cp", "sent", ":folder/there")
+    assert f"{len(data)} there" in mpremote("fs", "ls", ":folder")
+    mpremote("fs", "cp", ":folder/there", "back")
+    assert (tmp_path / "back").read_bytes() == data
+    (tmp_path / "text").write_text("first line\nsecond line\n")
+    mpremote("fs", "cp", "text", ":text")
+    assert mpremote("fs", "cat", ":text") == "first line\nsecond line\n"
+    mpremote("fs", "rm", ":folder/there", "+", "fs", "rmdir", ":folder", "+", "fs", "rm", ":text")
+    listing = mpremote("fs", "ls")
+    assert "folder" not in listing and "text" not in listing
+
+
+def test_file_that_is_not_there(mpremote):
+    assert "No such file" in mpremote("fs", "cat", ":nowhere", status=1)
+
+
+def test_df(mpremote):
+    titles, *rows = [line.split() for line in mpremote("df").splitlines()]
+    assert titles == ["filesystem", "size", "used", "avail", "use%", "mounted", "on"]
+    (size, used, free) = next(map(int, row[-5:-2]) for row in rows if row[-1] == "/")
+    assert size == used + free
+    assert 3 << 20 < size <= 4 << 20
+
+
+def test_mount(mpremote, tmp_path):
+    (tmp_path / "here.py").write_text("value = 'from the host'\n")
+    source = "import here, os; print(here.value, os.getcwd(), os.listdir())"
+    output = mpremote("mount", str(tmp_path), "exec", source)
+    assert "from the host /remote ['here.py']" in output
+    write = "f = open('made', 'w'); f.write('by the board'); f.close()"
+    mpremote("mount", str(tmp_path), "exec", write)
+    assert (tmp_path / "made").read_text() == "by the board"
+
+
+def test_boot_and_main_run_from_the_disk(mpremote, device, tmp_path):
+    (tmp_path / "boot.py").write_text("order = ['boot']\n")
+    (tmp_path / "main.py").write_text("order.append('main'); print(order)\n")
+    mpremote("fs", "cp", "boot.py", "main.py", ":")
+    try:
+        child = _repl(device)
+        child.send("\x04")
+        child.expect_exact("soft reboot")
+        child.expect_exact("['boot', 'main']")
+        child.expect_exact("\n>>> ")
+        _leave(child)
+    finally:
+        mpremote("fs", "rm", ":boot.py", ":main.py")
+
+
+def _repl(device):
+    arguments = ["-m", "mpremote", "connect", device, "repl"]
+    child = pexpect.spawn(sys.executable, arguments, timeout=TIMEOUT, encoding="utf-8")
+    child.expect_exact("Ctrl-]")
+    child.send("\r")
+    child.expect_exact(">>> ")
+    return child
+
+
+def _leave(child):
+    child.send("\x1d")
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert child.exitstatus == 0
+
+
+def test_repl(device):
+    child = _repl(device)
+    child.send("6 * 7\r")
+    child.expect_exact("\n42\r\n>>> ")
+    child.send("while True: pass\r\r")
+    child.expect_exact("... ")
+    child.send("\x03")
+    child.expect_exact("KeyboardInterrupt: ")
+    child.expect_exact(">>> ")
+    _leave(child)
