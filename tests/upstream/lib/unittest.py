@@ -72,7 +72,8 @@ def skipIf(condition, reason):
 
 
 def _run(case, name):
-    """Return None when the test passed, the reason of a skip, or False."""
+    """Print and return the verdict on one test: "ok", "skipped" or "FAIL"."""
+    verdict = "ok"
     try:
         case.setUp()
         try:
@@ -80,13 +81,15 @@ def _run(case, name):
         finally:
             case.tearDown()
     except SkipTest as e:
-        return str(e)
+        verdict = "skipped"
+        print(e)
     except Exception as e:
         trace = io.StringIO()
         sys.print_exception(e, trace)
-        print("{}: {}".format(name, trace.getvalue()))
-        return False
-    return None
+        print(trace.getvalue())
+        verdict = "FAIL"
+    print("{} ... {}".format(name, verdict))
+    return verdict
 
 
 def main():
@@ -99,8 +102,8 @@ def main():
             for test in sorted(dir(kind)):
                 if test.startswith("test"):
                     results.append(_run(kind(), test))
-    failed = sum([result is False for result in results])
-    skipped = sum([isinstance(result, str) for result in results])
+    failed = results.count("FAIL")
+    skipped = results.count("skipped")
     print("-" * 70)
     print("Ran {} tests\n".format(len(results)))
     if failed:
