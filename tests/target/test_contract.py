@@ -68,7 +68,7 @@ def test_what_is_not_usable_is_reserved():
     for base, length, kind in _entries():
         for phys in (base, base + length - 1):
             pfn = phys >> PAGE_SHIFT
-            if kind != protocol.USABLE and pfn <= PFM.max():
+            if kind != protocol.USABLE and PFM.min() <= pfn <= PFM.max():
                 if kind == protocol.BOOTLOADER_RECLAIMABLE and kind in PFM._reclaimed:
                     continue
                 assert PFM.check_flags(pfn, PageFlags.RESERVED), hex(phys)
