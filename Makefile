@@ -56,7 +56,7 @@ SUBMAKE = $(MAKE) -s --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEF
 BOOT = $(PYTHON) boot/run.py --micropython=$(MICROPY_SOURCE) --loader=$(LOADER)
 
 .DELETE_ON_ERROR:
-.PHONY: all run run-uefi iso test test-upstream bench lint gdb clean distclean packages micropython unix kernel direct
+.PHONY: all run run-uefi iso test test-upstream bench coverage lint gdb clean distclean packages micropython unix kernel direct
 
 all: kernel direct unix
 
@@ -130,6 +130,10 @@ bench: all
 
 bench: all
 	@$(PYTHON) bench/run.py --unix $(UNIX) --json $(BUILD)/bench.json
+
+# Lines of pfm/ that its unit tests run, and those that they do not.
+coverage: unix $(VENV)/stamp
+	@$(VENV)/bin/python tests/coverage/measure.py --unix $(UNIX) --build $(BUILD)/coverage
 
 # MicroPython's own tests, in bytecode, as .mpy files, and as native code.
 test-upstream: kernel direct $(VENV)/stamp
