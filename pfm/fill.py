@@ -52,15 +52,3 @@ def words(virt: int, count: int, value: int):
         target[i + 2] = value
         target[i + 3] = value
         i += 4
-
-
-@micropython.viper
-def mismatch(virt: int, count: int, value: int) -> int:
-    """Return the index of the first of `count` 32-bit words at `virt` that is not `value`, or -1."""
-    source = ptr32(virt)
-    i = 0
-    while i < count:
-        if int(source[i]) != value:
-            return i
-        i += 1
-    return -1
