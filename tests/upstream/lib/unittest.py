@@ -25,6 +25,14 @@ class _Raises:
 
 
 class TestCase:
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    @classmethod
+    def tearDownClass(cls):
+        pass
+
     def setUp(self):
         pass
 
@@ -99,9 +107,11 @@ def main():
     for name in sorted(dir(module)):
         kind = getattr(module, name)
         if isinstance(kind, type) and issubclass(kind, TestCase):
+            kind.setUpClass()
             for test in sorted(dir(kind)):
                 if test.startswith("test"):
                     results.append(_run(kind(), test))
+            kind.tearDownClass()
     failed = results.count("FAIL")
     skipped = results.count("skipped")
     print("-" * 70)
