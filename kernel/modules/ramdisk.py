@@ -109,7 +109,7 @@ def create(manager, size=None):
     """
     if size == 0:
         return None
-    count = _size(manager, size) >> PAGE_SHIFT
+    count = min(_size(manager, size) >> PAGE_SHIFT, sum(manager.free_frames()))
     pfn = 0
     while not pfn and count << PAGE_SHIFT >= _SIZE_MIN:
         try:

@@ -139,6 +139,13 @@ def test_frames_are_the_disks_own():
     equal(os.statvfs("/")[0], PAGE_SIZE)
 
 
+def test_no_frames_make_no_disk():
+    state = bytes(kernel.state)
+    free = PFM.free_frames()
+    equal(ramdisk.create(PFM, 0), None)
+    equal((PFM.free_frames(), bytes(kernel.state)), (free, state))
+
+
 def test_size_from_the_command_line():
     equal(cmdline.CommandLine("debug").disk, None)
     equal(cmdline.CommandLine("disk=0").disk, 0)
