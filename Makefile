@@ -20,6 +20,8 @@ TIMEOUT ?=
 SERIAL ?= stdio
 # Name of the ISO image in build/.
 IMAGE_NAME ?= pfm
+# Not empty: `make bench` renews the figures in docs/.
+DOCS ?=
 # Options for pytest, `PYTESTFLAGS="-k unit"`.
 PYTESTFLAGS ?=
 PYTHON ?= python3
@@ -30,6 +32,9 @@ VENV := $(BUILD)/venv
 UNIX := $(BUILD)/unix/micropython
 MPYCROSS := $(BUILD)/mpy-cross/mpy-cross
 ISO := $(BUILD)/$(IMAGE_NAME).iso
+# What the frame manager's speed is measured against, as a shared library.
+PEERS := $(BUILD)/bench/peers.so
+PEERS_C := $(filter-out %/modpeers.c,$(wildcard bench/peers/*.c))
 
 # boot/pins.py is the one place of versions and hashes.
 pin = $(shell sed -n 's/^$(1) = "\(.*\)"$$/\1/p' boot/pins.py)
@@ -56,7 +61,7 @@ SUBMAKE = $(MAKE) -s --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEF
 BOOT = $(PYTHON) boot/run.py --micropython=$(MICROPY_SOURCE) --loader=$(LOADER)
 
 .DELETE_ON_ERROR:
-.PHONY: all run run-uefi iso test test-upstream bench coverage lint gdb clean distclean packages micropython unix kernel direct
+.PHONY: all run run-uefi iso test test-upstream bench figures coverage lint gdb clean distclean packages micropython unix kernel direct
 
 all: kernel direct unix
 
@@ -125,11 +130,29 @@ gdb: kernel direct
 test: all $(VENV)/stamp
 	@MICROPY_DIR=$(MICROPY_SOURCE) $(VENV)/bin/pytest $(PYTESTFLAGS)
 
-bench: all
-	@$(PYTHON) bench/run.py --unix $(UNIX) --json $(BUILD)/bench.json
+# The frame manager's speed next to C's. DOCS=1 puts the figures into docs/.
+bench: all $(PEERS)
+	@$(SUBMAKE) -C kernel MICROPY_DIR=$(MICROPY_SOURCE) BUILD=$(BUILD)/kernel-bench \
+		MICROPY_MPYCROSS=$(MPYCROSS) USER_C_MODULES=$(CURDIR)/bench \
+		FROZEN_MANIFEST=$(CURDIR)/bench/manifest.py
+	@$(PYTHON) bench/run.py --unix $(UNIX) --peers $(PEERS) \
+		--kernel $(BUILD)/kernel-bench/kernel.elf --json $(BUILD)/bench.json
+ifneq ($(DOCS),)
+	@$(MAKE) -s --no-print-directory figures
+endif
 
-bench: all
-	@$(PYTHON) bench/run.py --unix $(UNIX) --json $(BUILD)/bench.json
+# What docs/ shows of the last benchmark.
+figures: $(VENV)/bench.stamp
+	@$(VENV)/bin/python bench/document.py --json $(BUILD)/bench.json --docs docs
+
+$(PEERS): $(PEERS_C) bench/peers/peers.h bench/peers/entry.h | packages
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 -O3 -fPIC -shared -Wall -Wextra -Werror -o $@ $(PEERS_C)
+
+$(VENV)/bench.stamp: bench/requirements.txt $(VENV)/stamp
+	@echo "installing bench/requirements.txt to build/venv"
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r bench/requirements.txt < /dev/null
+	@touch $@
 
 # Lines of pfm/ that its unit tests run, and those that they do not.
 coverage: unix $(VENV)/stamp
