@@ -62,7 +62,8 @@ class PageFrameManager(FrameFlags, FrameReports):
         runs on.  With `debug`, freed frames are filled with junk that allocation
         verifies.  Raises AlreadyInitialisedError, NoMemoryMapError,
         GarbledMemoryMapError, NoRoomError; the manager is then as before.
-        Cost: C's memset over the array, and a step for each region and free block.
+        Cost: a step for each region, free block and page of the array; where the
+        array's pages have frames of their own from the start, C's memset over it.
         """
         if self.initialised:
             raise AlreadyInitialisedError("init() has been called")
@@ -86,6 +87,7 @@ class PageFrameManager(FrameFlags, FrameReports):
         # 4. to 6. Write every entry in its final state: default, RESERVED, the array's own.
         frames.build()
         self._attach(machine, frames, debug)
+        frames.mark_tables(self._zones[0])
         self.space = space
         self._open()
         for region in self.regions:

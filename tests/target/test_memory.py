@@ -90,6 +90,8 @@ def test_page_tables_are_frames_flagged_so():
     root = cpu.cr3() >> PAGE_SHIFT
     assert PFM.check_flags(root, PageFlags.PAGETABLE)
     raises(FrameStateError, PFM.alloc_at, root)
+    # Those of the array lie in its own, reserved frames.
+    assert PFM.count_flags(PageFlags.PAGETABLE | PageFlags.RESERVED)
 
 
 def test_kernel_text_is_not_writable():
