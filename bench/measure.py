@@ -1,17 +1,22 @@
-"""Timing on both ports: runs of one job, and what they come to."""
+"""Timing on both ports: jobs that do the same work, run in turn, and what each comes to."""
 
+import gc
 import time
 
 # Odd, so that the median is a run.
 RUNS = 7
 
+# A run takes at least this long, that the clock's tick and its own cost are lost in it.
+_RUN_US = 2000
+
 
 class Figure:
-    """One row of the table: `name` at `size`, nanoseconds for each `unit`, over `RUNS` runs."""
+    """One row: what `who` takes for `work` at `size`, in nanoseconds for each `unit`, over `RUNS` runs."""
 
-    def __init__(self, name, size, unit, samples):
+    def __init__(self, work, who, size, unit, samples):
         samples = sorted(samples)
-        self.name = name
+        self.work = work
+        self.who = who
         self.size = size
         self.unit = unit
         self.median = samples[len(samples) // 2]
@@ -21,7 +26,8 @@ class Figure:
     def values(self):
         """Return the row as a dict, for JSON."""
         return {
-            "name": self.name,
+            "work": self.work,
+            "who": self.who,
             "size": self.size,
             "unit": self.unit,
             "median": self.median,
@@ -30,12 +36,32 @@ class Figure:
         }
 
 
-def figure(name, size, unit, units, job):
-    """Run `job` a few times, the first uncounted; its cost is spread over `units` of `unit`."""
-    job()
-    samples = []
-    for _ in range(RUNS):
-        start = time.ticks_us()
+def _elapsed(job, times):
+    start = time.ticks_us()
+    for _ in range(times):
         job()
-        samples.append(time.ticks_diff(time.ticks_us(), start) * 1000 / units)
-    return Figure(name, size, unit, samples)
+    return time.ticks_diff(time.ticks_us(), start)
+
+
+def compare(work, size, unit, units, jobs, loop=None):
+    """Return the figures of `jobs`, (who, function) pairs whose functions each do `units` of the work.
+
+    The jobs run in turn, so that what else the machine does meets all alike.
+    Where `loop` names one of them, that one's time is taken off those after it: it
+    is the loop that they have around the work.
+    """
+    times = []
+    for _, job in jobs:
+        # The first run finds caches, page tables and translations cold.
+        job()
+        times.append(_RUN_US // max(1, _elapsed(job, 1)) + 1)
+    gc.collect()
+    samples = [[] for _ in jobs]
+    for _ in range(RUNS):
+        around = 0
+        for i, (who, job) in enumerate(jobs):
+            spent = _elapsed(job, times[i]) * 1000 / times[i] / units
+            samples[i].append(spent - around)
+            if who == loop:
+                around = spent
+    return [Figure(work, who, size, unit, samples[i]) for i, (who, _) in enumerate(jobs)]

@@ -16,4 +16,3 @@ if os.path.isfile("../tests/ktap.py"):
     # The random trace runs on both ports.
     for name in ("trace.py", "model.py"):
         module(name, base_path="../tests/unit")
-package("bench", ("suite.py", "fakes.py", "measure.py", "benchmark.py"), base_path="..")

@@ -1,0 +1,190 @@
+"""Rows of single calls: flags of one frame, a guard, allocation; and of many frames in one call."""
+
+from array import array
+
+import uctypes
+
+from pfm import PageFlags
+from pfm.frame import ENTRY_SIZE
+from pfm.testing import ffi
+from pfm.zone import LIST_SIZE, LISTS_OFFSET, ORDER_MAX, zone_at, zone_of
+
+from .agree import agree
+from .cpeers import peers
+from .fakes import lazy_machine, memory
+from .measure import compare
+
+_FLAG = PageFlags.DIRTY
+_REFERENCE_SIZE = 64
+
+# Statements in the body of a loop, and rounds of it.
+_UNROLLED = 20
+_ROUNDS = 1000 if ffi else 100
+_CALLS = _UNROLLED * _ROUNDS
+_MANY = 4096
+
+# A block of this order is split down to one of the order below, and merged again.
+_SPLIT_FROM = 11
+_SPLIT_TO = 1
+
+_GUARD = """with manager.get(pfn) as f:
+            f.size_class = 1
+            f.tag = 2
+            f.next = 0
+            f.prev = 0
+            f.rc = 1"""
+
+
+def _loop(statement):
+    """Return a function that runs the statement `_CALLS` times, many to a round of its loop."""
+    body = "".join(["        " + statement + "\n" for _ in range(_UNROLLED)])
+    found = {}
+    exec("def run(manager, pfn, flag):\n    for _ in range(%d):\n%s" % (_ROUNDS, body), found)
+    return found["run"]
+
+
+def _flag_calls(manager, frames):
+    pfn = manager.alloc()
+    scratch = memory(_REFERENCE_SIZE)
+    base = manager.frames.base
+    peers.peer_flip_one(scratch.virt, 0, _FLAG, 2)
+    rows = []
+    empty = _loop("pass")
+    for work, statement in (
+        ("set_flags", "manager.set_flags(pfn, flag)"),
+        ("clear_flags", "manager.clear_flags(pfn, flag)"),
+        ("check_flags", "manager.check_flags(pfn, flag)"),
+        ("get() and five writes", _GUARD),
+    ):
+        run = _loop(statement)
+        if statement == _GUARD:
+            peer = (
+                "C reference",
+                lambda: peers.reference_write_five(scratch.virt, 0, _CALLS),
+            )
+        else:
+            peer = (
+                "C reference",
+                lambda: peers.reference_flip_one(scratch.virt, 0, _FLAG, _CALLS),
+            )
+        jobs = [
+            peer,
+            ("empty loop", lambda: empty(manager, pfn, _FLAG)),
+            ("pfm", lambda: run(manager, pfn, _FLAG)),
+        ]
+        if statement != _GUARD:
+            jobs.insert(1, ("C loop", lambda: peers.peer_flip_one(base, pfn, _FLAG, _CALLS)))
+        rows += compare(work, frames, "call", _CALLS, jobs, "empty loop")
+    manager.free(pfn)
+    scratch.close()
+    return rows
+
+
+class _Buddy:
+    """The C buddy allocator over the frames of a manager's highest zone."""
+
+    def __init__(self, manager, frames):
+        usable = [region for region in manager.regions if region.usable][-1]
+        self._zone = zone_at(manager.as_virt(manager.frames.control_phys), zone_of(usable.end - 1))
+        self._entries = memory(frames * ENTRY_SIZE)
+        self._state = bytearray(peers.buddy_size())
+        self.state_virt = uctypes.addressof(self._state)
+        start = max(self._zone.start, usable.start)
+        peers.buddy_open(self.state_virt, self._entries.virt, start, usable.end)
+
+    def blocks(self, order):
+        """Return how many free blocks of `order` the manager's zone has."""
+        return uctypes.struct(
+            uctypes.addressof(self._zone) + LISTS_OFFSET + order * LIST_SIZE,
+            {"head": 0 | uctypes.UINT32, "blocks": 4 | uctypes.UINT32},
+        ).blocks
+
+    def agree(self, work):
+        """Check that both have as many free blocks of each order."""
+        for order in range(ORDER_MAX + 1):
+            agree(work, "C buddy", peers.buddy_blocks(self.state_virt, order), self.blocks(order))
+
+    def alloc(self, order):
+        """Allocate on the C side."""
+        return peers.buddy_alloc(self.state_virt, order)
+
+    def free(self, pfn):
+        """Free on the C side."""
+        peers.buddy_free(self.state_virt, pfn)
+
+    def c_blocks(self, order):
+        """Return how many free blocks of `order` the C side has."""
+        return peers.buddy_blocks(self.state_virt, order)
+
+    def close(self):
+        self._entries.close()
+
+
+def _clear_below(alloc, blocks):
+    """Allocate until blocks of `_SPLIT_FROM` are the smallest free ones above order 0; return what was allocated."""
+    taken = [alloc(_SPLIT_FROM)]
+    while not blocks(_SPLIT_FROM):
+        taken.append(alloc(_SPLIT_FROM))
+    for order in range(_SPLIT_TO, _SPLIT_FROM):
+        while blocks(order):
+            taken.append(alloc(order))
+    return taken
+
+
+def _alloc_calls(manager, frames):
+    buddy = _Buddy(manager, frames)
+    state = buddy.state_virt
+    empty = _loop("pass")
+    manager.drain()
+    buddy.agree("init")
+    # One frame held keeps its buddy from merging: the hot case has nothing to split.
+    held = (manager.alloc(), buddy.alloc(0))
+    run = _loop("manager.free(manager.alloc())")
+    jobs = [
+        ("C buddy", lambda: peers.buddy_pairs(state, 0, _CALLS)),
+        ("empty loop", lambda: empty(manager, 0, 0)),
+        ("pfm", lambda: run(manager, 0, 0)),
+    ]
+    rows = compare("alloc and free, order 0", frames, "pair", _CALLS, jobs, "empty loop")
+    manager.free(held[0])
+    buddy.free(held[1])
+    manager.drain()
+    buddy.agree("alloc and free, order 0")
+
+    taken = _clear_below(manager.alloc, buddy.blocks), _clear_below(buddy.alloc, buddy.c_blocks)
+    split = _loop("manager.free(manager.alloc(%d))" % _SPLIT_TO)
+    jobs = [
+        ("C buddy", lambda: peers.buddy_pairs(state, _SPLIT_TO, _CALLS)),
+        ("empty loop", lambda: empty(manager, 0, 0)),
+        ("pfm", lambda: split(manager, 0, 0)),
+    ]
+    rows += compare("alloc and free, ten splits", frames, "pair", _CALLS, jobs, "empty loop")
+    for pfn in taken[0]:
+        manager.free(pfn)
+    for pfn in taken[1]:
+        buddy.free(pfn)
+    manager.drain()
+    buddy.agree("alloc and free, ten splits")
+
+    many = array("I", bytes(4 * _MANY))
+    many_virt = uctypes.addressof(many)
+
+    def ours():
+        manager.alloc_many(many)
+        manager.free_many(many)
+
+    jobs = [("pfm", ours), ("C buddy", lambda: peers.buddy_many(state, many_virt, _MANY))]
+    rows += compare("alloc_many and free_many", frames, "frame", _MANY, jobs)
+    manager.drain()
+    buddy.agree("alloc_many and free_many")
+    buddy.close()
+    return rows
+
+
+def call_rows(frames):
+    """Return the rows of calls on a machine of that many frames."""
+    lazy = lazy_machine(frames)
+    manager = lazy.boot()
+    rows = _flag_calls(manager, frames) + _alloc_calls(manager, frames)
+    lazy.close()
+    return rows

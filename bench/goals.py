@@ -1,0 +1,161 @@
+"""The goals, and how far what was measured is from them.
+
+A goal is a limit on a figure, on its ratio to a peer's in the same run, or on how
+much faster it is than a peer.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+KI = 1 << 10
+MI = 1 << 20
+GI = 1 << 30
+
+UNIX = "unix"
+TARGET = "target"
+
+
+class Kind(Enum):
+    """What a limit limits."""
+
+    NANOSECONDS = "at most {:g} {}"
+    RATIO = "at most {:g} x {}"
+    FASTER = "at least {:g} x faster than {}"
+    GROWTH = "at most {:g} x {}"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One goal: `who`'s figure for `work` on `port`, at `sizes` (all, if none are named).
+
+    `peers` are those whose best counts, `scale` is nanoseconds in the limit's unit."""
+
+    work: str
+    kind: Kind
+    limit: float
+    peers: tuple = ()
+    port: str = UNIX
+    who: str = "pfm"
+    sizes: tuple = ()
+    unit: str = "ns"
+    scale: float = 1
+
+    @property
+    def text(self):
+        """The goal in words."""
+        if self.kind is Kind.NANOSECONDS:
+            return self.kind.value.format(self.limit, self.unit)
+        if self.kind is Kind.GROWTH:
+            return self.kind.value.format(self.limit, "the smallest machine's")
+        what = self.peers[0] if len(self.peers) == 1 else "the best"
+        return self.kind.value.format(self.limit, what)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a goal at one size: the goal, the figure's row, the number that is limited."""
+
+    goal: Goal
+    row: dict
+    reached: float
+    met: bool
+
+
+_RANGE = "flags of a range"
+_IN_ORDER = "flags of an array, in order"
+_AT_RANDOM = "flags of an array, at random"
+_ORDER_0 = "alloc and free, order 0"
+_SPLITS = "alloc and free, ten splits"
+_MANY = "alloc_many and free_many"
+_GUARD = "get() and five writes"
+_COPIES = ("C bytes", "rep movsb", "rep movsq", "C words", "SSE")
+_WRITTEN = "pfm, every entry written"
+
+# Calls whose cost may not grow with memory.
+HOT = ("set_flags", "clear_flags", "check_flags", _GUARD, _ORDER_0, _SPLITS, _MANY)
+
+GOALS = (
+    Goal("init", Kind.RATIO, 1.5, ("C memset",)),
+    Goal("init", Kind.FASTER, 9, ("C reference",)),
+    Goal("init", Kind.RATIO, 1.5, ("C memset",), who=_WRITTEN),
+    Goal("init", Kind.FASTER, 9, ("C reference",), who=_WRITTEN),
+    Goal("init", Kind.RATIO, 1.6, ("C memset",), TARGET, _WRITTEN),
+    Goal("init of a large machine", Kind.NANOSECONDS, 20, sizes=(256 * MI,), unit="ms", scale=1e6),
+    Goal(_RANGE, Kind.RATIO, 1.6, ("C loop",)),
+    Goal("count free frames", Kind.NANOSECONDS, 0.1, sizes=(16 * MI,)),
+    Goal("set_flags", Kind.NANOSECONDS, 45),
+    Goal("clear_flags", Kind.NANOSECONDS, 45),
+    Goal("check_flags", Kind.NANOSECONDS, 45),
+    Goal(_IN_ORDER, Kind.RATIO, 1, ("C reference",)),
+    Goal(_AT_RANDOM, Kind.RATIO, 1, ("C reference",)),
+    Goal(_GUARD, Kind.NANOSECONDS, 450),
+    Goal(_ORDER_0, Kind.NANOSECONDS, 100),
+    Goal(_SPLITS, Kind.NANOSECONDS, 190),
+    Goal(_MANY, Kind.NANOSECONDS, 5),
+    Goal(_MANY, Kind.RATIO, 1, ("C buddy",)),
+    *(Goal(work, Kind.GROWTH, 1.2) for work in HOT),
+    *(Goal(work, Kind.GROWTH, 1.2, port=TARGET) for work in HOT),
+    Goal(
+        "QEMU's start to prompt",
+        Kind.NANOSECONDS,
+        1.5,
+        (),
+        TARGET,
+        sizes=(64 * GI,),
+        unit="s",
+        scale=1e9,
+    ),
+    Goal(
+        "QEMU's start to prompt",
+        Kind.NANOSECONDS,
+        2,
+        (),
+        TARGET,
+        sizes=(1024 * GI,),
+        unit="s",
+        scale=1e9,
+    ),
+    Goal("copy", Kind.RATIO, 1.3, _COPIES, TARGET, "C memcpy"),
+)
+
+
+def find(rows, work, who, size):
+    """Return the row of that work, who and size, None if there is none."""
+    for row in rows:
+        if (row["work"], row["who"], row["size"]) == (work, who, size):
+            return row
+    return None
+
+
+def _reached(goal, rows, row):
+    """Return the number that the goal limits, None where it says nothing of this row."""
+    if goal.kind is Kind.NANOSECONDS:
+        return row["median"] / goal.scale
+    if goal.kind is Kind.GROWTH:
+        sizes = [r["size"] for r in rows if (r["work"], r["who"]) == (goal.work, goal.who)]
+        if row["size"] != max(sizes):
+            return None
+        return row["median"] / find(rows, goal.work, goal.who, min(sizes))["median"]
+    best = min(find(rows, goal.work, peer, row["size"])["median"] for peer in goal.peers)
+    return best / row["median"] if goal.kind is Kind.FASTER else row["median"] / best
+
+
+def judge(port, rows):
+    """Return the Verdicts on the rows of a port, in the order of GOALS."""
+    verdicts = []
+    for goal in GOALS:
+        if goal.port != port:
+            continue
+        found = [r for r in rows if (r["work"], r["who"]) == (goal.work, goal.who)]
+        if not found:
+            raise LookupError(f"{port}: no row of {goal.who} for {goal.work}")
+        for row in found:
+            if goal.sizes and row["size"] not in goal.sizes:
+                continue
+            reached = _reached(goal, rows, row)
+            if reached is None:
+                continue
+            faster = goal.kind is Kind.FASTER
+            met = reached >= goal.limit if faster else reached <= goal.limit
+            verdicts.append(Verdict(goal, row, reached, met))
+    return verdicts

@@ -1,0 +1,99 @@
+"""Rows of init: the whole job, against fills of the same array and the reference's algorithm."""
+
+from array import array
+
+import uctypes
+
+from pfm.frame import ABSENT_WORD, ENTRY_SIZE, RESERVED_WORD
+from pfm.memmap import FRAME_ARRAY
+from pfm.testing import ffi
+
+from .agree import agree
+from .cpeers import peers
+from .fakes import lazy_machine, machine, memory
+from .measure import compare
+
+_FLAGS = 0xFFFF
+_REFERENCE_SIZE = 64
+
+# 64 GiB, 256 GiB, 1 TiB.
+_LARGE = (1 << 24, 1 << 26, 1 << 28)
+
+
+def _spans(regions, frames):
+    """Return what each frame's entry begins with after init, as the C type span_t."""
+    spans = array("I")
+    at = 0
+    for region in regions:
+        if region.present:
+            if region.start > at:
+                spans.extend(array("I", (at, region.start, ABSENT_WORD, 0)))
+            word = 0 if region.usable else RESERVED_WORD
+            spans.extend(array("I", (region.start, region.end, word, 0)))
+            at = region.end
+    if frames > at:
+        spans.extend(array("I", (at, frames, ABSENT_WORD, 0)))
+    return spans
+
+
+def _usable(regions):
+    """Return the frames that the memory map calls usable, as span_t, and the array's own among them."""
+    spans = array("I")
+    own = None
+    for region in regions:
+        if region.usable or region.type == FRAME_ARRAY:
+            spans.extend(array("I", (region.start, region.end, 0, 0)))
+        if region.type == FRAME_ARRAY:
+            own = region
+    return spans, own
+
+
+def inits(frames):
+    """Return the rows of init for a machine of that many frames."""
+    plain = machine(frames)
+    scratch = memory(frames * _REFERENCE_SIZE)
+    manager = plain.boot()
+    base = manager.frames.base
+    spans = _spans(manager.regions, frames)
+    usable, own = _usable(manager.regions)
+    spans_virt = uctypes.addressof(spans)
+    usable_virt = uctypes.addressof(usable)
+
+    def fill(entries):
+        peers.peer_fill(entries, spans_virt, len(spans) // 4)
+
+    def reference():
+        peers.reference_init(
+            scratch.virt, frames, usable_virt, len(usable) // 4, own.start, own.end
+        )
+
+    fill(scratch.virt)
+    agree("init", "C loop", peers.peer_differs(base, scratch.virt, frames, _FLAGS), frames)
+    peers.peer_memset(scratch.virt, frames * _REFERENCE_SIZE)
+    reference()
+    agree("init", "reference", peers.reference_differs(scratch.virt, base, frames, _FLAGS), frames)
+    jobs = [
+        ("pfm, every entry written", plain.boot),
+        ("C memset", lambda: peers.peer_memset(base, frames * ENTRY_SIZE)),
+        ("C loop", lambda: fill(base)),
+        ("C reference", reference),
+    ]
+    lazy = None
+    if ffi:
+        lazy = lazy_machine(frames)
+        jobs.append(("pfm", lazy.boot))
+    rows = compare("init", frames, "frame", frames, jobs)
+    for used in (plain, scratch, lazy):
+        if used:
+            used.close()
+    return rows
+
+
+def large_inits():
+    """Return the rows of init on machines up to 1 TiB, where the host can fake them."""
+    rows = []
+    if ffi:
+        for frames in _LARGE:
+            with lazy_machine(frames) as lazy:
+                rows += compare("init of a large machine", frames, "init", 1, [("pfm", lazy.boot)])
+    return rows

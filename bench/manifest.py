@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# What is frozen into the kernel that is measured: the kernel's own, and the suite.
+
+include("../kernel/manifest.py")
+package(
+    "bench",
+    (
+        "agree.py",
+        "benchmark.py",
+        "calls.py",
+        "copies.py",
+        "cpeers.py",
+        "fakes.py",
+        "flagrows.py",
+        "inits.py",
+        "measure.py",
+        "suite.py",
+    ),
+    base_path="..",
+)

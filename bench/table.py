@@ -1,0 +1,75 @@
+"""The figures as text: what was measured, and the goals."""
+
+import goals
+
+_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"))
+
+
+def binary(size):
+    """Return a size in binary units, `64 Ki`."""
+    for shift, prefix in ((40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")):
+        if size >= 1 << shift and size % (1 << shift) == 0:
+            return f"{size >> shift} {prefix}"
+    return str(size)
+
+
+def duration(nanoseconds):
+    """Return nanoseconds in the unit that reads best."""
+    for scale, unit in _UNITS:
+        if abs(nanoseconds) >= scale:
+            return f"{nanoseconds / scale:.3g} {unit}"
+    return f"{nanoseconds:.3g} ns"
+
+
+def figures(rows):
+    """Yield (work, size, unit, who, median, min, max, ratio of ours to this one) as text, for each row."""
+    for row in rows:
+        ours = goals.find(rows, row["work"], "pfm", row["size"]) or goals.find(
+            rows, row["work"], "pfm, every entry written", row["size"]
+        )
+        ratio = ""
+        if ours and not row["who"].startswith(("pfm", "empty")) and row["median"] > 0:
+            ratio = f"{ours['median'] / row['median']:.2f}"
+        yield (
+            row["work"],
+            binary(row["size"]),
+            row["unit"],
+            row["who"],
+            *(duration(row[key]) for key in ("median", "min", "max")),
+            ratio,
+        )
+
+
+FIGURES_HEAD = ("work", "size", "for each", "who", "median", "min", "max", "pfm / it")
+
+
+def verdicts(found):
+    """Yield (work, size, who, figure, goal, reached, verdict) as text, for each Verdict."""
+    for verdict in found:
+        goal = verdict.goal
+        yield (
+            goal.work,
+            binary(verdict.row["size"]),
+            goal.who,
+            duration(verdict.row["median"]),
+            goal.text,
+            f"{verdict.reached:.3g}",
+            "met" if verdict.met else "MISSED",
+        )
+
+
+VERDICTS_HEAD = ("work", "size", "who", "figure", "goal", "reached", "")
+
+
+def plain(head, lines):
+    """Return a table for a terminal, as lines."""
+    lines = [head, *lines]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return [
+        "  ".join(f"{t:{w}}" for t, w in zip(line, widths, strict=True)).rstrip() for line in lines
+    ]
+
+
+def markdown(head, lines):
+    """Return a table in Markdown, as lines."""
+    return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines)]
