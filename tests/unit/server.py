@@ -1,0 +1,86 @@
+"""Answers a host that explores the frame manager: a line of JSON in, a line of JSON out.
+
+    micropython tests/unit/server.py
+
+Each request is [name, argument, ...].  What it returns is answered as ["value",
+it], and an error that the manager may raise as ["error", name, attributes].
+"""
+
+import json
+import sys
+
+sys.path[:0] = [__file__.rsplit("/", 1)[0] + "/../.."]
+
+from pfm import OutOfFramesError, PageFlags, PFMError, memmap  # noqa: E402
+from pfm.testing import FakeMachine  # noqa: E402
+
+# Anything else ends the server, and the host sees it.
+EXPECTED = (PFMError, OutOfFramesError, TypeError)
+
+# Attributes of errors that a host compares.
+_SHOWN = ("pfn", "rc", "flags", "needed", "largest", "free")
+
+
+class Server:
+    """One fake machine at a time, and its manager."""
+
+    def __init__(self):
+        self._machine = None
+        self._pfm = None
+
+    def regions(self, entries):
+        """Return what `memmap.regions` makes of the entries."""
+        return [[r.start, r.end, r.type, r.present] for r in memmap.regions(entries)]
+
+    def boot(self, entries, debug):
+        """Leave the machine before, boot one with that map and return the facts about it."""
+        if self._machine:
+            self._machine.close()
+        self._machine = FakeMachine(entries)
+        self._pfm = pfm = self._machine.boot(debug)
+        return {
+            "min": pfm.min(),
+            "max": pfm.max(),
+            "present": pfm.present_frames(),
+            "managed": [zone.managed for zone in pfm.meminfo().zones],
+            "free": pfm.free_frames(),
+            "array": [pfm.frames.start_phys >> 12, pfm.frames.end_phys >> 12],
+        }
+
+    def probe(self, pfns):
+        """Return (present, RESERVED) for each frame in bounds."""
+        pfm = self._pfm
+        return [[pfm.present(pfn), pfm.check_flags(pfn, PageFlags.RESERVED)] for pfn in pfns]
+
+    def call(self, name, *args):
+        """Return what that method of the manager returns."""
+        result = getattr(self._pfm, name)(*args)
+        return list(result) if name == "alloc_many" else result
+
+    def guard(self, pfn, flags):
+        """Store the flags through a guard and return those before."""
+        with self._pfm.get(pfn) as frame:
+            before = frame.flags
+            frame.flags = flags
+            return before
+
+    def check(self):
+        """Walk the invariants."""
+        self._pfm.check()
+
+    def answer(self, name, *args):
+        """Return what the host is told of a request."""
+        try:
+            return ["value", getattr(self, name)(*args)]
+        except EXPECTED as error:
+            shown = {key: getattr(error, key) for key in _SHOWN if hasattr(error, key)}
+            return ["error", type(error).__name__, shown]
+
+
+def _serve():
+    server = Server()
+    for line in sys.stdin:
+        print(json.dumps(server.answer(*json.loads(line))))
+
+
+_serve()
