@@ -43,6 +43,7 @@ from .frame import (
     USED_WORD,
     PageFrame,
 )
+from .hot import quick_alloc, quick_free
 from .lock import PLAIN, acquire, context, disable_irq, enable_irq, release
 from .zone import ORDER_MAX, ZONE_SIZE, ZONES, Zone, watermark, zone_at, zone_of
 
@@ -161,7 +162,7 @@ class FrameAllocator:
         Cost: a few instructions for order 0 at the highest zone, else a step per order split.
         """
         if zone is None and not zero and not compound and tag == 0:
-            pfn = hot.quick_alloc(self._hot, order)
+            pfn = quick_alloc(self._hot, order)
             if pfn:
                 return pfn
         top = self._zone(order, zone, tag)
@@ -191,7 +192,7 @@ class FrameAllocator:
         already, a tail, reserved), RefcountError when others hold references,
         LockHeldError, FrameRangeError, FrameNotPresentError.  Cost: a step per order merged.
         """
-        if hot.quick_free(self._hot, pfn):
+        if quick_free(self._hot, pfn):
             return
         word = ownership.retire(self._entry(pfn), context(), 0)
         if word < 0:

@@ -1,10 +1,13 @@
 """A guard: one frame's entry, locked for as long as the guard lives."""
 
+import micropython
 import uctypes
 
 from .errors import ReleasedError
 from .frame import LOCK_OFFSET, PageFrame
 from .lock import acquire, release
+
+_LAYOUT = PageFrame.LAYOUT
 
 
 def _field(name):
@@ -26,13 +29,14 @@ class FrameGuard:
     are off, and every other call that takes this frame's lock raises LockHeldError.
     """
 
+    @micropython.native
     def __init__(self, manager, pfn, entry_virt):
         self.pfn = pfn
         self._manager = manager
         self._virt = entry_virt
         self._irq = acquire(entry_virt + LOCK_OFFSET, pfn)
         manager._guards += 1
-        self._entry = uctypes.struct(entry_virt, PageFrame.LAYOUT)
+        self._entry = uctypes.struct(entry_virt, _LAYOUT)
 
     flags = _field("flags")
     order = _field("order")
@@ -48,6 +52,7 @@ class FrameGuard:
             raise ReleasedError(self.pfn)
         return self._entry
 
+    @micropython.native
     def release(self):
         """Give the lock back.  Raises ReleasedError when that has been done."""
         self._frame()
@@ -55,9 +60,11 @@ class FrameGuard:
         self._manager._guards -= 1
         release(self._virt + LOCK_OFFSET, self._irq)
 
+    @micropython.native
     def __enter__(self):
         return self._frame()
 
+    @micropython.native
     def __exit__(self, kind, value, traceback):
         if self._entry is not None:
             self.release()

@@ -6,7 +6,7 @@ import micropython
 import uctypes
 from micropython import const
 
-from . import backing, buddy, hot, limine, memmap, resume
+from . import backing, buddy, limine, memmap, resume
 from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed
 from .allocator import control_size
 from .check import check
@@ -21,6 +21,7 @@ from .flags import FLAGS_MASK
 from .frame import ABSENT, ENTRY_SHIFT, KIND_SHIFT, LOCK_OFFSET, ORDER_MASK, PageFrame
 from .framearray import FrameArray
 from .guard import FrameGuard
+from .hot import change_flags, flags_of
 from .lock import acquire, release
 from .log import Log
 from .machine import LimineMachine
@@ -38,6 +39,14 @@ class PageFrameManager(FrameFlags, FrameReports):
     the address space in force (see machine.py), None where there is none to ask;
     who changes address spaces sets it.
     """
+
+    # A method is looked for in one class after the other, so those that count are found in the first.
+    alloc = FrameFlags.alloc
+    free = FrameFlags.free
+    ref = FrameFlags.ref
+    unref = FrameFlags.unref
+    alloc_many = FrameFlags.alloc_many
+    free_many = FrameFlags.free_many
 
     def __init__(self):
         super().__init__()
@@ -205,13 +214,13 @@ class PageFrameManager(FrameFlags, FrameReports):
         Raises FrameRangeError, FrameNotPresentError, FlagsRangeError, LockHeldError,
         NotInitialisedError; TypeError for what is no integer.
         """
-        if not hot.change_flags(self._hot, pfn, flags, 1):
+        if not change_flags(self._hot, pfn, flags, 1):
             self._change_flags(pfn, flags, 0)
 
     @micropython.native
     def clear_flags(self, pfn, flags):
         """Clear the bits `flags` of the frame, under its lock.  Errors as `set_flags`."""
-        if not hot.change_flags(self._hot, pfn, flags, 0):
+        if not change_flags(self._hot, pfn, flags, 0):
             self._change_flags(pfn, 0, flags)
 
     def _change_flags(self, pfn, on, off):
@@ -227,7 +236,7 @@ class PageFrameManager(FrameFlags, FrameReports):
         A frame in bounds without RAM answers too: it is RESERVED.  Raises
         FrameRangeError, FlagsRangeError, NotInitialisedError; TypeError for what is no integer.
         """
-        found = hot.flags_of(self._hot, pfn, flags)
+        found = flags_of(self._hot, pfn, flags)
         if found < 0:
             entry = self._entry(pfn)
             if flags & ~FLAGS_MASK:
