@@ -46,37 +46,29 @@ def _loop(statement):
 def _flag_calls(manager, frames):
     pfn = manager.alloc()
     scratch = memory(_REFERENCE_SIZE)
-    base = manager.frames.base
-    peers.peer_flip_one(scratch.virt, 0, _FLAG, 2)
-    rows = []
+    entry = memory(ENTRY_SIZE)
     empty = _loop("pass")
-    for work, statement in (
-        ("set_flags", "manager.set_flags(pfn, flag)"),
-        ("clear_flags", "manager.clear_flags(pfn, flag)"),
-        ("check_flags", "manager.check_flags(pfn, flag)"),
-        ("get() and five writes", _GUARD),
-    ):
+
+    def against(work, statement, *peers_jobs):
         run = _loop(statement)
-        if statement == _GUARD:
-            peer = (
-                "C reference",
-                lambda: peers.reference_write_five(scratch.virt, 0, _CALLS),
-            )
-        else:
-            peer = (
-                "C reference",
-                lambda: peers.reference_flip_one(scratch.virt, 0, _FLAG, _CALLS),
-            )
-        jobs = [
-            peer,
+        jobs = peers_jobs + (
             ("empty loop", lambda: empty(manager, pfn, _FLAG)),
             ("pfm", lambda: run(manager, pfn, _FLAG)),
-        ]
-        if statement != _GUARD:
-            jobs.insert(1, ("C loop", lambda: peers.peer_flip_one(base, pfn, _FLAG, _CALLS)))
-        rows += compare(work, frames, "call", _CALLS, jobs, "empty loop")
+        )
+        return compare(work, frames, "call", _CALLS, jobs, "empty loop")
+
+    flips = (
+        ("C loop", lambda: peers.peer_flip_one(entry.virt, 0, _FLAG, _CALLS)),
+        ("C reference", lambda: peers.reference_flip_one(scratch.virt, 0, _FLAG, _CALLS)),
+    )
+    rows = []
+    for name in ("set_flags", "clear_flags", "check_flags"):
+        rows += against(name, "manager.%s(pfn, flag)" % name, *flips)
+    five = ("C reference", lambda: peers.reference_write_five(scratch.virt, 0, _CALLS))
+    rows += against("get() and five writes", _GUARD, five)
     manager.free(pfn)
     scratch.close()
+    entry.close()
     return rows
 
 

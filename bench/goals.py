@@ -21,7 +21,7 @@ class Kind(Enum):
     NANOSECONDS = "at most {:g} {}"
     RATIO = "at most {:g} x {}"
     FASTER = "at least {:g} x faster than {}"
-    GROWTH = "at most {:g} x {}"
+    GROWTH = "at most {:g} x the smallest machine's"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Goal:
         if self.kind is Kind.NANOSECONDS:
             return self.kind.value.format(self.limit, self.unit)
         if self.kind is Kind.GROWTH:
-            return self.kind.value.format(self.limit, "the smallest machine's")
+            return self.kind.value.format(self.limit)
         what = self.peers[0] if len(self.peers) == 1 else "the best"
         return self.kind.value.format(self.limit, what)
 

@@ -11,23 +11,22 @@ from .inits import inits, large_inits
 
 SIZES = (1 << 16, 1 << 19, 1 << 22, 1 << 24)
 # Locks cost the target a few microseconds a frame under TCG.
-_FLAG_SIZES = SIZES if ffi else SIZES[:2]
-
-
-def _steps():
-    for frames in SIZES:
-        yield lambda: inits(frames)
-    yield large_inits
-    for frames in _FLAG_SIZES:
-        yield lambda: flag_rows(frames)
-    for frames in (SIZES[0], SIZES[-1]):
-        yield lambda: batch_rows(frames)
-        yield lambda: call_rows(frames)
-    yield copy_rows
+_FLAG_SIZES = SIZES if ffi else (1 << 14, 1 << 16)
 
 
 def rows():
     """Yield every row."""
-    for step in _steps():
-        gc.collect()
-        yield from step()
+    for frames in SIZES:
+        yield from _step(inits, frames)
+    yield from _step(large_inits)
+    for frames in _FLAG_SIZES:
+        yield from _step(flag_rows, frames)
+    for frames in (SIZES[0], SIZES[-1]):
+        yield from _step(batch_rows, frames)
+        yield from _step(call_rows, frames)
+    yield from _step(copy_rows)
+
+
+def _step(measured, *frames):
+    gc.collect()
+    return measured(*frames)
