@@ -61,7 +61,7 @@ DEFINE_PORT_IO(w, uint16_t);
 DEFINE_PORT_IO(l, uint32_t);
 
 static mp_obj_t mod_rdtsc(void) {
-    return mp_obj_new_int_from_ull(cpu_rdtsc());
+    return mp_obj_new_int_from_uint(cpu_rdtsc());
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(cpu_rdtsc_obj, mod_rdtsc);
 
@@ -79,7 +79,7 @@ static mp_obj_t mod_cpuid(size_t n_args, const mp_obj_t *args) {
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(cpu_cpuid_obj, 1, 2, mod_cpuid);
 
 static mp_obj_t mod_rdmsr(mp_obj_t msr_in) {
-    return mp_obj_new_int_from_ull(cpu_rdmsr(get_u32(msr_in)));
+    return mp_obj_new_int_from_uint(cpu_rdmsr(get_u32(msr_in)));
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(cpu_rdmsr_obj, mod_rdmsr);
 
@@ -91,7 +91,7 @@ static MP_DEFINE_CONST_FUN_OBJ_2(cpu_wrmsr_obj, mod_wrmsr);
 
 #define DEFINE_CR_READER(n) \
     static mp_obj_t mod_cr##n(void) { \
-        return mp_obj_new_int_from_ull(cpu_read_cr##n()); \
+        return mp_obj_new_int_from_uint(cpu_read_cr##n()); \
     } \
     static MP_DEFINE_CONST_FUN_OBJ_0(cpu_cr##n##_obj, mod_cr##n)
 
