@@ -30,7 +30,7 @@ def generated(figures):
         verdicts = goals.judge(port, figures[port])
         met = sum(verdict.met for verdict in verdicts)
         lines += ["", f"### {title}", "", f"{met} of {len(verdicts)} goals met.", ""]
-        lines += table.markdown(table.VERDICTS_HEAD, table.verdicts(verdicts))
+        lines += table.markdown(table.VERDICTS_HEAD, table.verdicts(verdicts, figures[port]))
         lines += ["", "Everything that was measured:", ""]
         lines += table.markdown(table.FIGURES_HEAD, table.figures(figures[port]))
     return lines

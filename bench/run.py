@@ -77,7 +77,7 @@ def show(port, rows):
     print("\n".join(table.plain(table.FIGURES_HEAD, table.figures(rows))))
     print(f"\n{port}: the goals\n")
     found = goals.judge(port, rows)
-    print("\n".join(table.plain(table.VERDICTS_HEAD, table.verdicts(found))))
+    print("\n".join(table.plain(table.VERDICTS_HEAD, table.verdicts(found, rows))))
     met = sum(verdict.met for verdict in found)
     print(f"\n{port}: {met} of {len(found)} met", flush=True)
 

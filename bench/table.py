@@ -43,8 +43,18 @@ def figures(rows):
 FIGURES_HEAD = ("work", "size", "for each", "who", "median", "min", "max", "pfm / it")
 
 
-def verdicts(found):
-    """Yield (work, size, who, figure, goal, reached, verdict) as text, for each Verdict."""
+def _peers(row, rows):
+    """Return the figures of those who did the same work, as text."""
+    return ", ".join(
+        f"{other['who']} {duration(other['median'])}"
+        for other in rows
+        if (other["work"], other["size"]) == (row["work"], row["size"])
+        and other["who"] not in (row["who"], "empty loop")
+    )
+
+
+def verdicts(found, rows):
+    """Yield (work, size, who, figure, goal, reached, verdict, peers) as text, for each Verdict on `rows`."""
     for verdict in found:
         goal = verdict.goal
         yield (
@@ -55,10 +65,11 @@ def verdicts(found):
             goal.text,
             f"{verdict.reached:.3g}",
             "met" if verdict.met else "MISSED",
+            _peers(verdict.row, rows),
         )
 
 
-VERDICTS_HEAD = ("work", "size", "who", "figure", "goal", "reached", "")
+VERDICTS_HEAD = ("work", "size", "who", "figure", "goal", "reached", "", "the others")
 
 
 def plain(head, lines):
