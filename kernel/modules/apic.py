@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Lets the legacy interrupt controllers reach the processor, so that waiting can be a halt.
+"""Lets the legacy interrupt controllers and the NMI reach the processor.
 
+With the former waiting can be a halt; the latter is how one asks a hung machine where it is.
 Newer loaders hand over with the local APIC's inputs masked.  Source: Intel SDM volume 3, chapter 11.
 """
 
@@ -19,12 +20,15 @@ _BASE_PHYS = const(0x000F_FFFF_FFFF_F000)
 # Registers: their offset in the page, and in x2APIC mode their MSR (table 11-6).
 _SPURIOUS = const(0xF0)
 _LINT0 = const(0x350)
+_LINT1 = const(0x360)
 _X2APIC_MSR = const(0x800)
 
 # Spurious interrupts use the last vector; without software enabling every input stays masked (11.9).
 _SPURIOUS_ENABLED = const(0x1FF)
 # The vector comes from the external controller; not masked (figure 11-8).
 _LINT0_EXTINT = const(0x700)
+# Delivered as NMI, not masked; where PCs wire it (MultiProcessor Specification 1.4, 3.6.2.1).
+_LINT1_NMI = const(0x400)
 
 
 def _register_writer(manager):
@@ -43,13 +47,15 @@ def _register_writer(manager):
 
 
 def let_interrupts_in(manager):
-    """Route the legacy controllers to this processor unless the timer's interrupt arrives already.
+    """Route the NMI to this processor, and the legacy controllers unless the timer's interrupt arrives already.
 
     Maps the local APIC's page into `manager.space` where it is not mapped.
     Returns whether the timer's interrupt arrives now.
     """
-    if not cpu.irq_check() and cpu.rdmsr(_APIC_BASE) & _ENABLED:
+    if cpu.rdmsr(_APIC_BASE) & _ENABLED:
         write = _register_writer(manager)
         write(_SPURIOUS, _SPURIOUS_ENABLED)
-        write(_LINT0, _LINT0_EXTINT)
+        write(_LINT1, _LINT1_NMI)
+        if not cpu.irq_check():
+            write(_LINT0, _LINT0_EXTINT)
     return cpu.irq_check()
