@@ -46,7 +46,8 @@ def test_root_is_a_filesystem():
 def test_free_blocks_come_back():
     before = os.statvfs("/")
     with open("/test_disk", "wb") as file:
-        file.write(bytes(10 * PAGE_SIZE))
+        # A cluster is a block on a small disk, and several on a large one.
+        file.write(bytes(10 * before[0]))
     equal(before[3] - os.statvfs("/")[3], 10)
     os.remove("/test_disk")
     equal(os.statvfs("/"), before)
@@ -136,7 +137,7 @@ def test_frames_are_the_disks_own():
     pfn = PFM.as_phys(state.virt) >> PAGE_SHIFT
     equal(PageFrame.at(PFM.frames.base + pfn * PageFrame.SIZE).tag, owners.DISK)
     equal(state.blocks, ramdisk.RamDisk(state.virt, state.blocks).ioctl(4, 0))
-    equal(os.statvfs("/")[0], PAGE_SIZE)
+    equal(os.statvfs("/")[0] % PAGE_SIZE, 0)
 
 
 def test_no_frames_make_no_disk():
