@@ -61,7 +61,7 @@ SUBMAKE = $(MAKE) -s --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEF
 BOOT = $(PYTHON) boot/run.py --micropython=$(MICROPY_SOURCE) --loader=$(LOADER)
 
 .DELETE_ON_ERROR:
-.PHONY: all run run-uefi iso test test-upstream bench figures coverage lint gdb clean distclean packages micropython unix kernel direct
+.PHONY: all run run-uefi iso test test-upstream test-matrix soak bench figures coverage lint gdb clean distclean packages micropython unix kernel direct
 
 all: kernel direct unix
 
@@ -161,6 +161,18 @@ coverage: unix $(VENV)/stamp
 # MicroPython's own tests, in bytecode, as .mpy files, and as native code.
 test-upstream: kernel direct $(VENV)/stamp
 	@$(VENV)/bin/python tests/upstream/run.py --micropython=$(MICROPY_SOURCE)
+
+# The self tests on some forty machines; writes the table of docs/matrix.md.
+test-matrix: kernel direct
+	@$(PYTHON) tests/matrix.py docs/matrix.md
+
+# Random traces and properties for much longer than in `make test`.
+SOAK ?= 20
+soak: all $(VENV)/stamp
+	@PFM_SOAK=$(SOAK) PFM_UNIT_TIMEOUT=36000 PFM_TRACE_OPERATIONS=1000000 PFM_TARGET_TRACE_OPERATIONS=100000 \
+		MICROPY_DIR=$(MICROPY_SOURCE) $(VENV)/bin/pytest -v $(PYTESTFLAGS) \
+		tests/host/test_properties.py tests/unit/test_trace.py \
+		tests/host/test_machines.py::test_random_trace
 
 lint: $(VENV)/stamp
 	@$(VENV)/bin/ruff check

@@ -18,8 +18,8 @@ import qemu
 ROOT = Path(__file__).resolve().parent.parent.parent
 UNIX_PORT = ROOT / "build" / "unix" / "micropython"
 
-# Seconds for a file on the unix port, and for all self tests of one boot.
-UNIT_TIMEOUT = 600
+# Seconds for a file on the unix port (a soak takes more), and for all self tests of one boot.
+UNIT_TIMEOUT = int(os.environ.get("PFM_UNIT_TIMEOUT") or 600)
 BOOT_TIMEOUT = 900
 # Seconds without a byte from a booting or testing machine until it counts as hung.
 SILENCE = 120
