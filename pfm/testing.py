@@ -34,10 +34,14 @@ _MAP_SHARED_FIXED = const(0x01 | 0x10)
 _MAP_FIXED = const(0x10)
 _MAP_ANONYMOUS = const(0x20)
 _MAP_NORESERVE = const(0x4000)
+_MAP_POPULATE = const(0x8000)
 _MAP_FIXED_NOREPLACE = const(0x100000)
 
-# One mapping of this many pages stands for as many shared ones.
+# One mapping of this many pages stands for as many shared ones; of more where
+# there are many, for a mapping takes as long as writing a MiB.
 _SHARED_PAGES = const(512)
+_SHARED_PAGES_MANY = const(4096)
+_SHARED_MANY = const(1 << 18)
 
 _BUFFER_MAX = const(64 << 20)
 
@@ -126,15 +130,20 @@ class FileMemory:
     def map_shared(self, virt, phys, count, flags=0):
         """Map as `PageTables.map_shared`, but with the frame's contents of now."""
         self._shared.append((virt, virt + count * PAGE_SIZE, phys))
-        page = uctypes.bytearray_at(self.virt + phys, PAGE_SIZE)
-        size = _SHARED_PAGES * PAGE_SIZE
+        pages = min(count, _SHARED_PAGES if count < _SHARED_MANY else _SHARED_PAGES_MANY)
+        size = pages * PAGE_SIZE
         file = _file(size, "pfm-shared")
-        pattern = _map(0, size, _PROT_READ | _PROT_WRITE, _MAP_SHARED, file)
-        for i in range(min(_SHARED_PAGES, count)):
-            uctypes.bytearray_at(pattern + i * PAGE_SIZE, PAGE_SIZE)[:] = page
+        pattern = _map(0, size, _PROT_READ | _PROT_WRITE, _MAP_SHARED | _MAP_POPULATE, file)
+        copies = uctypes.bytearray_at(pattern, size)
+        copies[:PAGE_SIZE] = uctypes.bytearray_at(self.virt + phys, PAGE_SIZE)
+        done = PAGE_SIZE
+        while done < size:
+            more = min(done, size - done)
+            copies[done : done + more] = memoryview(copies)[:more]
+            done += more
         _munmap(pattern, size)
         while count:
-            pages = min(count, _SHARED_PAGES)
+            pages = min(count, pages)
             _map(virt, pages * PAGE_SIZE, _PROT_READ, _MAP_SHARED | _MAP_FIXED, file, 0)
             virt += pages * PAGE_SIZE
             count -= pages
