@@ -9,6 +9,7 @@ from micropython import const
 
 from .backing import touch_range
 from .buddy import give, holder, seed, take
+from .fill import words
 from .lock import PLAIN, cmpxchg32, disable_irq, enable_irq, xchg32
 
 # zone.py
@@ -241,14 +242,7 @@ def junk(control: int, hhdm: int, base: int, pfn: int, count: int):
     """Fill `count` frames with junk and remember in each entry that it was done."""
     touch_range(control, base, pfn, pfn + count)
     while count:
-        words = ptr32(hhdm + (pfn << 12))
-        i = 0
-        while i < _FRAME_WORDS:
-            words[i] = JUNK
-            words[i + 1] = JUNK
-            words[i + 2] = JUNK
-            words[i + 3] = JUNK
-            i += 4
+        words(hhdm + (pfn << 12), int(_FRAME_WORDS), int(JUNK))
         ptr32(base + (pfn << 5))[7] = _JUNKED
         pfn += 1
         count -= 1
