@@ -13,7 +13,6 @@ from .fill import words
 from .lock import PLAIN, cmpxchg32, disable_irq, enable_irq, xchg32
 
 # zone.py
-_FREE = const(1)
 _ORDER_MAX = const(18)
 
 # A constant is at most 30 bits wide here, so that mpy-cross takes it for any target;

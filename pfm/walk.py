@@ -63,7 +63,6 @@ _USED = const(2)
 _PART = const(3)
 _CACHED = const(4)
 _COMPOUND_TAIL = const(5)
-_RESERVED = const(6)
 _ABSENT = const(7)
 _BYTE_SHARED = const(13)
 
