@@ -96,11 +96,14 @@ $(MPYCROSS): $(BUILD)/micropython.path
 	@$(SUBMAKE) -C $(MICROPY_SOURCE)/mpy-cross BUILD=$(@D) PROG=mpy-cross
 
 # The hosted port, for unit tests: without what needs submodules, with ffi, by
-# which a test maps the memory of a machine that it makes up.
+# which a test maps the memory of a machine that it makes up.  Without threads, as
+# the kernel, which is what lets pfm/lock.py do with plain stores there; and as fast
+# as it gets, to be compared with C.
 $(UNIX): $(BUILD)/micropython.path
 	@rm -rf $(@D)
 	@$(SUBMAKE) -C $(MICROPY_SOURCE)/ports/unix BUILD=$(@D) FROZEN_MANIFEST= \
-		MICROPY_PY_SSL=0 MICROPY_PY_BTREE=0 MICROPY_PY_FFI=1
+		MICROPY_PY_SSL=0 MICROPY_PY_BTREE=0 MICROPY_PY_FFI=1 MICROPY_PY_THREAD=0 \
+		COPT="-O2 -DNDEBUG -flto=auto" LDFLAGS_EXTRA="-O2 -flto=auto"
 
 unix: $(UNIX)
 

@@ -18,8 +18,7 @@ try:
     # Whether a plain load and store in a viper function is atomic enough.
     PLAIN = 0
 except ImportError:
-    # On the unix port no interrupt runs Python, and a viper function is not
-    # left in its middle by another thread, which waits for the interpreter's lock.
+    # On the unix port no interrupt runs Python, and it is built without threads.
     PLAIN = 1
 
     @micropython.viper
