@@ -43,8 +43,7 @@ from .frame import (
     USED_WORD,
     PageFrame,
 )
-from .hot import quick_alloc, quick_free
-from .lock import PLAIN, acquire, context, disable_irq, enable_irq, release
+from .lock import acquire, context, disable_irq, enable_irq, release
 from .zone import ORDER_MAX, ZONE_SIZE, ZONES, Zone, watermark, zone_at, zone_of
 
 # Frames that a processor keeps at hand, and how many it moves at once.
@@ -96,18 +95,13 @@ class FrameAllocator:
         self.debug = debug
         self._first = frames.first
         self._last = frames.count - 1
-        state = uctypes.struct(control + hot.HOT_OFFSET, hot.HOT)
-        state.base = frames.base
-        state.first = self._first
-        state.last = self._last
-        state.plain = PLAIN
-        state.debug = debug
-        state.magazine = _MAGAZINES_OFFSET
-        self._hot = control + hot.HOT_OFFSET
+        self._hot = hot.install(self, frames, control, _MAGAZINES_OFFSET)
 
     def _set_top(self, zone):
         self._top = zone
-        uctypes.struct(self._hot, hot.HOT).top = zone
+        state = uctypes.struct(self._hot, hot.HOT)
+        state.top = zone
+        state.top_first = Zone.BOUNDS[zone]
 
     def _open(self):
         """Build the zones and their free lists over an array just built."""
@@ -161,10 +155,6 @@ class FrameAllocator:
         Raises OutOfFramesError, ArgumentError, FrameCorruptError (debug).
         Cost: a few instructions for order 0 at the highest zone, else a step per order split.
         """
-        if zone is None and not zero and not compound and tag == 0:
-            pfn = quick_alloc(self._hot, order)
-            if pfn:
-                return pfn
         top = self._zone(order, zone, tag)
         if not 0 <= order <= ORDER_MAX:
             raise ArgumentError("order", order, "0 to 18")
@@ -192,8 +182,6 @@ class FrameAllocator:
         already, a tail, reserved), RefcountError when others hold references,
         LockHeldError, FrameRangeError, FrameNotPresentError.  Cost: a step per order merged.
         """
-        if quick_free(self._hot, pfn):
-            return
         word = ownership.retire(self._entry(pfn), context(), 0)
         if word < 0:
             self._refuse("free", pfn, word)

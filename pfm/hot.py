@@ -1,16 +1,24 @@
-"""The calls that a kernel makes all the time, each a viper function with nothing left out that it must check.
+"""Quick ways in front of the calls that a kernel makes all the time.
 
-They read what they need from one struct in the control page and do the common
-case: a frame in bounds whose lock is free, an allocation without wishes that the
-magazine or one zone satisfies.  In any other case they change nothing and say
-so, and the caller takes the long way, which also raises the errors.
+Each call that is here is whole without: the manager's class says what it does,
+checks everything and raises the errors.  `install` puts a quick way before it, as
+an attribute of the manager, which is found before the classes are looked through.
+A quick way does the common case (a frame in bounds whose lock is free, an
+allocation without wishes that the magazine or one zone satisfies); in any other
+it changes nothing and goes the long way.
+
+What they need lies in one struct, so that one attribute is looked up for all of it:
 
     word 0, 1  address of the frame array
          2, 3  first and last frame, 1 and 0 before init
          4     highest zone
          5     whether plain loads and stores are atomic enough (lock.PLAIN)
-         6     whether freed frames are filled with junk
+         6     flags that a change turns over once it has set them: 0 to set, all to clear
          7     bytes from the control page to the processor's magazine
+         8     first frame of the highest zone
+
+A viper function that names a global pays for an exception frame and the look-up,
+so what every call goes through names none.
 """
 
 import micropython
@@ -19,10 +27,13 @@ from micropython import const
 
 from .buddy import give, take
 from .bulk import drain_magazine
-from .lock import context, disable_irq, enable_irq, release, try_acquire
-from .ownership import retire
+from .flags import FLAGS_MASK
+from .lock import PLAIN, context, disable_irq, enable_irq, release, try_acquire
+from .ownership import push, retire
 
-HOT_OFFSET = const(832)
+# In the control page, the struct for all calls but one, and the one for clearing flags.
+_OFFSET = const(832)
+_CLEAR_OFFSET = const(896)
 
 HOT = {
     "base": 0 | uctypes.UINT64,
@@ -30,23 +41,18 @@ HOT = {
     "last": 12 | uctypes.UINT32,
     "top": 16 | uctypes.UINT32,
     "plain": 20 | uctypes.UINT32,
-    "debug": 24 | uctypes.UINT32,
+    "turned": 24 | uctypes.UINT32,
     "magazine": 28 | uctypes.UINT32,
+    "top_first": 32 | uctypes.UINT32,
 }
-
-# Small integers in this range are what a frame number, or flags, can be; `x & MASK is x`
-# tells them from everything else that converts to an integer, or overflows one.
-# Computed at run time: frozen, a constant of this size is no small integer.
-_PFN_BITS = 32
-_PFN_MASK = (1 << _PFN_BITS) - 1
-_FLAGS_MASK = 0xFFFF
 
 # frame.py
 _USED = const(2)
 _CACHED = const(4)
 _COMPOUND_TAIL = const(5)
 _ABSENT = const(7)
-_BYTE_SHARED = const(13)
+_SHARED = const(1 << 8)
+_LOCK = const(24)
 
 # flags.py
 _SMALL = const(1 << 4)
@@ -62,91 +68,188 @@ _MAGAZINE_FRAMES = const(64)
 _MAGAZINE_BATCH = const(32)
 
 
+class _QuickCall:
+    """A quick way to `long`, a bound method; `hot` is the address of the struct.
+
+    `(x | x) is x` and `~~x is x` tell the small integers from all else that converts
+    to one: of any other an operation makes a new object.
+    """
+
+    def __init__(self, hot, long):
+        self.hot = hot
+        self.long = long
+
+
+class _ChangeFlags(_QuickCall):
+    def __init__(self, hot, long):
+        super().__init__(hot, long)
+        self.locked = _change_locked
+
+    @micropython.viper
+    def call(self, pfn, flags):
+        both = pfn | flags
+        if (both | both) is both:
+            hot = int(self.hot)
+            h = ptr32(hot)
+            frame = int(pfn)
+            bits = int(flags)
+            if (bits >> 16) == 0 and frame >= int(h[2]) and frame <= int(h[3]):
+                e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
+                word = int(e[0])
+                if (word >> 29) != _ABSENT and (int(e[3]) & _SHARED) == 0:
+                    if int(h[5]):
+                        if int(e[6]) == 0:
+                            e[0] = (word | bits) ^ (bits & int(h[6]))
+                            return
+                    elif int(self.locked(hot, frame, bits)):
+                        return
+        self.long(pfn, flags)
+
+
+class _CheckFlags(_QuickCall):
+    @micropython.viper
+    def call(self, pfn, flags) -> bool:
+        both = pfn | flags
+        if (both | both) is both:
+            h = ptr32(int(self.hot))
+            frame = int(pfn)
+            bits = int(flags)
+            if (bits >> 16) == 0 and frame >= int(h[2]) and frame <= int(h[3]):
+                e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
+                return (int(e[0]) & bits) == bits
+        return int(self.long(pfn, flags)) != 0
+
+
+class _Alloc(_QuickCall):
+    def __init__(self, hot, long):
+        super().__init__(hot, long)
+        self.frame = _take_frame if PLAIN else _take_frame_masked
+        self.block = _take_block
+
+    @micropython.native
+    def call(self, order=0, zone=None, zero=False, tag=0, compound=False):
+        if zone is None and not (zero or tag or compound):
+            if order:
+                pfn = self.block(self.hot, order, tag)
+            else:
+                pfn = self.frame(self.hot, order, tag)
+            if pfn:
+                return pfn
+        return self.long(order, zone, zero, tag, compound)
+
+
+class _Free(_QuickCall):
+    def __init__(self, hot, long):
+        super().__init__(hot, long)
+        self.locked = _give_frame_locked
+        self.block = _give_block
+
+    @micropython.viper
+    def call(self, pfn):
+        if ~~pfn is pfn:
+            hot = int(self.hot)
+            h = ptr32(hot)
+            frame = int(pfn)
+            if frame >= int(h[2]) and frame <= int(h[3]):
+                e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
+                # A used head with one reference, and no run's.
+                if (int(e[0]) >> 29) == _USED and (int(e[3]) >> 16) == 1 and int(e[1]) == 0:
+                    m = ptr32(hot - _OFFSET + int(h[7]))
+                    count = int(m[0]) + 1
+                    if (int(e[0]) >> 24 & 31) or frame < int(h[8]) or count > _MAGAZINE_FRAMES:
+                        if int(self.block(hot, frame)):
+                            return
+                    elif int(h[5]) == 0:
+                        if int(self.locked(hot, frame)):
+                            return
+                    elif int(e[6]) == 0:
+                        e[0] = int(_CACHED) << 29
+                        e[3] = 0
+                        m[count] = frame
+                        m[0] = count
+                        return
+        self.long(pfn)
+
+
 @micropython.viper
-def change_flags(hot: int, pfn, flags, on: int) -> int:
-    """Set (`on` 1) or clear the bits `flags` of the frame under its lock; return 1, or 0 for the long way."""
-    if (pfn & _PFN_MASK) is not pfn or (flags & _FLAGS_MASK) is not flags:
-        return 0
+def _change_locked(hot: int, frame: int, bits: int) -> int:
+    """Change the flags of a frame under its lock; return 1, or 0 where that is taken."""
     h = ptr32(hot)
-    frame = int(pfn)
-    if frame < int(h[2]) or frame > int(h[3]):
-        return 0
     entry = (int(h[0]) | int(h[1]) << 32) + (frame << 5)
-    e = ptr32(entry)
-    if (int(e[0]) >> 29) == _ABSENT or int(ptr8(entry)[_BYTE_SHARED]):
+    irq = int(try_acquire(entry + _LOCK, int(context())))
+    if irq < 0:
         return 0
-    plain = int(h[5])
-    irq = 0
-    if plain:
-        if int(e[6]):
-            return 0
-    else:
-        irq = int(try_acquire(entry + 24, int(context())))
-        if irq < 0:
-            return 0
     field = ptr16(entry)
-    if on:
-        field[0] = int(field[0]) | int(flags)
-    else:
-        field[0] = int(field[0]) & ~int(flags)
-    if plain == 0:
-        release(entry + 24, irq)
+    field[0] = (int(field[0]) | bits) ^ (bits & int(h[6]))
+    release(entry + _LOCK, irq)
     return 1
 
 
 @micropython.viper
-def flags_of(hot: int, pfn, flags) -> int:
-    """Return the frame's flags, or -1 for the long way.  Takes no lock."""
-    if (pfn & _PFN_MASK) is not pfn or (flags & _FLAGS_MASK) is not flags:
-        return 0 - 1
+def _take_frame(hot: int, order, tag) -> int:
+    """Return a frame of the magazine as a used head, or 0.
+
+    `order` and `tag` count as false; TypeError where one is no integer.
+    """
+    int(order)
+    int(tag)
     h = ptr32(hot)
-    frame = int(pfn)
-    if frame < int(h[2]) or frame > int(h[3]):
-        return 0 - 1
-    return int(ptr16((int(h[0]) | int(h[1]) << 32) + (frame << 5))[0])
+    m = ptr32(hot - _OFFSET + int(h[7]))
+    count = int(m[0])
+    if count == 0:
+        return 0
+    pfn = int(m[count])
+    m[0] = count - 1
+    e = ptr32((int(h[0]) | int(h[1]) << 32) + (pfn << 5))
+    e[0] = int(_USED) << 29 | _SMALL
+    e[1] = 0
+    e[2] = 0
+    e[3] = 1 << 16
+    e[4] = 0
+    e[5] = 0
+    e[7] = 0
+    return pfn
 
 
 @micropython.viper
-def quick_alloc(hot: int, order) -> int:
-    """Return a frame as `alloc(order)` does, or 0 for the long way."""
-    if (order & _FLAGS_MASK) is not order:
+def _take_frame_masked(hot: int, order, tag) -> int:
+    """`_take_frame` with interrupts off, since a handler uses the same magazine."""
+    int(order)
+    int(tag)
+    irq = int(disable_irq())
+    pfn = int(_take_frame(hot, 0, 0))
+    enable_irq(irq)
+    return pfn
+
+
+@micropython.viper
+def _take_block(hot: int, order, tag) -> int:
+    """Return the first frame of a block of `order` of the highest zone as a used head, or 0.
+
+    `tag` counts as false; TypeError where it is no integer.
+    """
+    int(tag)
+    if ~~order is not order:
+        return 0
+    k = int(order)
+    if k < 0 or k > _ORDER_MAX:
         return 0
     h = ptr32(hot)
-    k = int(order)
-    if k > _ORDER_MAX or int(h[6]) or int(h[3]) < int(h[2]):
-        return 0
-    plain = int(h[5])
-    control = hot - HOT_OFFSET
     base = int(h[0]) | int(h[1]) << 32
-    irq = 0
+    zone = hot - _OFFSET + (int(h[4]) << _ZONE_SHIFT)
     pfn = 0
-    word = int(_USED) << 29
-    if k == 0:
-        word = word | _SMALL
-        if plain == 0:
-            irq = int(disable_irq())
-        m = ptr32(control + int(h[7]))
-        count = int(m[0])
-        if count:
-            pfn = int(m[count])
-            m[0] = count - 1
-        if plain == 0:
-            enable_irq(irq)
-    else:
-        word = word | k << 24 | k << 16
-        zone = control + (int(h[4]) << _ZONE_SHIFT)
-        if plain:
-            if int(ptr32(zone)[0]) == 0:
-                pfn = int(take(zone, base, k))
-        else:
-            irq = int(try_acquire(zone, int(context())))
-            if irq < 0:
-                return 0
+    if int(h[5]):
+        if int(ptr32(zone)[0]) == 0:
             pfn = int(take(zone, base, k))
-            release(zone, irq)
+    else:
+        irq = int(try_acquire(zone, int(context())))
+        if irq < 0:
+            return 0
+        pfn = int(take(zone, base, k))
+        release(zone, irq)
     if pfn:
         e = ptr32(base + (pfn << 5))
-        e[0] = word
+        e[0] = int(_USED) << 29 | k << 24 | k << 16
         e[1] = 0
         e[2] = 0
         e[3] = 1 << 16
@@ -157,56 +260,67 @@ def quick_alloc(hot: int, order) -> int:
 
 
 @micropython.viper
-def quick_free(hot: int, pfn) -> int:
-    """Free a block, no run and not compound, whose last reference this is; return 1, or 0 for the long way."""
-    if (pfn & _PFN_MASK) is not pfn:
-        return 0
+def _give_frame_locked(hot: int, frame: int) -> int:
+    """Put a used head of order 0 into the magazine, which has room; return 1, or 0 where its lock is taken."""
     h = ptr32(hot)
-    frame = int(pfn)
-    if frame < int(h[2]) or frame > int(h[3]) or int(h[6]):
-        return 0
     base = int(h[0]) | int(h[1]) << 32
-    entry = base + (frame << 5)
-    e = ptr32(entry)
-    word = int(e[0])
-    # A used head with one reference, and no run's.
-    if (word >> 29) != _USED or (int(e[3]) >> 16) != 1 or int(e[1]):
+    irq = int(disable_irq())
+    done = 0
+    magazine = hot - _OFFSET + int(h[7])
+    if int(ptr32(magazine)[0]) < _MAGAZINE_FRAMES:
+        if int(retire(base + (frame << 5), int(context()), 0)) >= 0:
+            done = int(push(magazine, base, frame, int(_MAGAZINE_FRAMES)))
+    enable_irq(irq)
+    return done
+
+
+@micropython.viper
+def _give_block(hot: int, frame: int) -> int:
+    """Give a used head's block to its zone, or a frame into the magazine when that has to be drained first.
+
+    Returns 1, or 0 where a lock is taken, may not be read plainly, or the block is compound.
+    """
+    h = ptr32(hot)
+    base = int(h[0]) | int(h[1]) << 32
+    e = ptr32(base + (frame << 5))
+    order = int(e[0]) >> 24 & 31
+    if int(h[5]) == 0 or int(e[6]) or (order and (int(e[8]) >> 29) == _COMPOUND_TAIL):
         return 0
-    order = (word >> 24) & 31
-    if order and (int(e[8]) >> 29) == _COMPOUND_TAIL:
-        return 0
-    top = int(h[4])
     number = 2
     if frame < _DMA32_END:
         number = 1 if frame >= _DMA_END else 0
-    cached = 1 if order == 0 and number == top else 0
-    plain = int(h[5])
-    control = hot - HOT_OFFSET
-    zone = control + (number << _ZONE_SHIFT)
-    if plain:
-        if int(e[6]) or int(ptr32(zone)[0]):
-            return 0
-        e[0] = 0
-        e[3] = 0
-    elif cached == 0 or int(ptr32(control + int(h[7]))[0]) == _MAGAZINE_FRAMES:
+    zone = hot - _OFFSET + (number << _ZONE_SHIFT)
+    if int(ptr32(zone)[0]):
         return 0
-    else:
-        if int(retire(entry, int(context()), 0)) < 0:
-            return 0
-    if cached:
-        irq = 0
-        if plain == 0:
-            irq = int(disable_irq())
-        magazine = control + int(h[7])
-        m = ptr32(magazine)
-        if int(m[0]) == _MAGAZINE_FRAMES:
-            drain_magazine(zone, base, magazine, int(_MAGAZINE_BATCH))
-        count = int(m[0]) + 1
-        e[0] = int(_CACHED) << 29
-        m[count] = frame
-        m[0] = count
-        if plain == 0:
-            enable_irq(irq)
-    else:
+    e[3] = 0
+    if order or frame < int(h[8]):
         give(zone, base, frame, order)
+    else:
+        magazine = hot - _OFFSET + int(h[7])
+        drain_magazine(zone, base, magazine, int(_MAGAZINE_BATCH))
+        push(magazine, base, frame, int(_MAGAZINE_FRAMES))
     return 1
+
+
+def install(manager, frames, control, magazine):
+    """Write the structs into the control page at `control`, and put the quick ways before the manager's calls.
+
+    `magazine` is the offset of the processor's magazine.  Returns the address of
+    the struct for all calls.  Freeing and allocating stay as they are when `manager` debugs.
+    """
+    for offset, turned in ((_OFFSET, 0), (_CLEAR_OFFSET, FLAGS_MASK)):
+        state = uctypes.struct(control + offset, HOT)
+        state.base = frames.base
+        state.first = frames.first
+        state.last = frames.count - 1
+        state.plain = PLAIN
+        state.turned = turned
+        state.magazine = magazine
+    hot = control + _OFFSET
+    manager.set_flags = _ChangeFlags(hot, manager.set_flags).call
+    manager.clear_flags = _ChangeFlags(control + _CLEAR_OFFSET, manager.clear_flags).call
+    manager.check_flags = _CheckFlags(hot, manager.check_flags).call
+    if not manager.debug:
+        manager.alloc = _Alloc(hot, manager.alloc).call
+        manager.free = _Free(hot, manager.free).call
+    return hot

@@ -21,7 +21,6 @@ from .flags import FLAGS_MASK
 from .frame import ABSENT, ENTRY_SHIFT, KIND_SHIFT, LOCK_OFFSET, ORDER_MASK, PageFrame
 from .framearray import FrameArray
 from .guard import FrameGuard
-from .hot import change_flags, flags_of
 from .lock import acquire, release
 from .log import Log
 from .machine import LimineMachine
@@ -39,14 +38,6 @@ class PageFrameManager(FrameFlags, FrameReports):
     the address space in force (see machine.py), None where there is none to ask;
     who changes address spaces sets it.
     """
-
-    # A method is looked for in one class after the other, so those that count are found in the first.
-    alloc = FrameFlags.alloc
-    free = FrameFlags.free
-    ref = FrameFlags.ref
-    unref = FrameFlags.unref
-    alloc_many = FrameFlags.alloc_many
-    free_many = FrameFlags.free_many
 
     def __init__(self):
         super().__init__()
@@ -214,14 +205,12 @@ class PageFrameManager(FrameFlags, FrameReports):
         Raises FrameRangeError, FrameNotPresentError, FlagsRangeError, LockHeldError,
         NotInitialisedError; TypeError for what is no integer.
         """
-        if not change_flags(self._hot, pfn, flags, 1):
-            self._change_flags(pfn, flags, 0)
+        self._change_flags(pfn, flags, 0)
 
     @micropython.native
     def clear_flags(self, pfn, flags):
         """Clear the bits `flags` of the frame, under its lock.  Errors as `set_flags`."""
-        if not change_flags(self._hot, pfn, flags, 0):
-            self._change_flags(pfn, 0, flags)
+        self._change_flags(pfn, 0, flags)
 
     def _change_flags(self, pfn, on, off):
         entry = self._lockable(pfn, on | off)
@@ -236,13 +225,10 @@ class PageFrameManager(FrameFlags, FrameReports):
         A frame in bounds without RAM answers too: it is RESERVED.  Raises
         FrameRangeError, FlagsRangeError, NotInitialisedError; TypeError for what is no integer.
         """
-        found = flags_of(self._hot, pfn, flags)
-        if found < 0:
-            entry = self._entry(pfn)
-            if flags & ~FLAGS_MASK:
-                raise FlagsRangeError(flags)
-            found = _flags(entry)
-        return found & flags == flags
+        entry = self._entry(pfn)
+        if flags & ~FLAGS_MASK:
+            raise FlagsRangeError(flags)
+        return _flags(entry) & flags == flags
 
     def get(self, pfn):
         """Lock the frame and return a `FrameGuard` on its entry; release it by `with` or `release()`.
