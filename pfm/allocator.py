@@ -44,7 +44,17 @@ from .frame import (
     PageFrame,
 )
 from .lock import acquire, context, disable_irq, enable_irq, release
-from .zone import ORDER_MAX, ZONE_SIZE, ZONES, Zone, watermark, zone_at, zone_of
+from .zone import (
+    ORDER_MAX,
+    ZONE_SIZE,
+    ZONES,
+    Zone,
+    add_managed,
+    add_present,
+    set_bounds,
+    zone_at,
+    zone_of,
+)
 
 # Frames that a processor keeps at hand, and how many it moves at once.
 MAGAZINE_FRAMES = const(64)
@@ -69,21 +79,20 @@ _NOTHING_HOT = uctypes.addressof(_NOTHING)
 class FrameAllocator:
     """The allocating half of `PageFrameManager`; what that sets up at init stands in `_start`."""
 
-    def __init__(self):
-        # Out of these bounds is every frame, until init.
-        self._first = 0
-        self._last = -1
-        self._top = -1
-        self._managed = 0
-        self._base = 0
-        self._hhdm = 0
-        self._zones = ()
-        self._magazines = 0
-        self._processors = 0
-        self._hot = _NOTHING_HOT
-        # Guards that hold a frame's lock.
-        self._guards = 0
-        self.debug = False
+    # Before init: out of these bounds is every frame.
+    _first = 0
+    _last = -1
+    _top = -1
+    _managed = 0
+    _base = 0
+    _hhdm = 0
+    _zones = ()
+    _magazines = 0
+    _processors = 0
+    _hot = _NOTHING_HOT
+    # Guards that hold a frame's lock.
+    _guards = 0
+    debug = False
 
     def _start(self, frames, hhdm, control, processors, debug):
         """Take up a `FrameArray` and the control memory at `control`; addresses are signed."""
@@ -105,10 +114,10 @@ class FrameAllocator:
 
     def _open(self):
         """Build the zones and their free lists over an array just built."""
+        count = self.frames.count
+        bounds = Zone.BOUNDS
         for zone in range(ZONES):
-            state = zone_at(self._zones[0], zone)
-            state.start = Zone.BOUNDS[zone]
-            state.end = min(Zone.BOUNDS[zone + 1], self.frames.count)
+            set_bounds(self._zones[zone], bounds[zone], min(bounds[zone + 1], count))
         for region in self.regions:
             if region.present:
                 self._adopt(region.start, region.end, region.usable, True)
@@ -123,25 +132,25 @@ class FrameAllocator:
 
     def _adopt(self, start, end, usable, arrives):
         """Count the frames `start`..`end` into their zones if they are new; free them if `usable`."""
-        for zone in range(ZONES):
-            low = max(start, Zone.BOUNDS[zone])
+        zone = zone_of(start)
+        while start < end:
             high = min(end, Zone.BOUNDS[zone + 1])
-            if low >= high:
-                continue
-            state = zone_at(self._zones[0], zone)
+            address = self._zones[zone]
             if arrives:
-                state.present += high - low
+                add_present(address, high - start)
             if usable:
                 if zone > self._top >= 0:
                     # The magazines hold frames of the highest zone only.
                     self.drain()
-                irq = acquire(self._zones[zone], Zone.NAMES[zone])
-                buddy.seed(self._zones[zone], self._base, low, high)
-                release(self._zones[zone], irq)
-                state.managed += high - low
-                state.watermark = watermark(state.managed)
-                self._managed += high - low
-                self._set_top(max(self._top, zone))
+                irq = acquire(address, Zone.NAMES[zone])
+                buddy.seed(address, self._base, start, high)
+                release(address, irq)
+                add_managed(address, high - start)
+                self._managed += high - start
+                if zone > self._top:
+                    self._set_top(zone)
+            start = high
+            zone += 1
 
     @micropython.native
     def alloc(self, order=0, zone=None, zero=False, tag=0, compound=False):

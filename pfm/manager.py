@@ -39,21 +39,18 @@ class PageFrameManager(FrameFlags, FrameReports):
     who changes address spaces sets it.
     """
 
-    def __init__(self):
-        super().__init__()
-        self.log = Log()
-        self.regions = ()
-        self.frames = None
-        self.init_us = 0
-        self.space = None
-        self._machine = None
-        self._reclaimed = ()
-        self._state_virt = 0
+    # Before init.  Here and not in the constructor, since to store an attribute takes its time.
+    initialised = False
+    regions = ()
+    frames = None
+    init_us = 0
+    space = None
+    _machine = None
+    _reclaimed = ()
+    _state_virt = 0
 
-    @property
-    def initialised(self):
-        """Whether `init()` has been done."""
-        return self._last >= 0
+    def __init__(self):
+        self.log = Log()
 
     def init(self, machine=None, debug=False):
         """Build the array over the machine's memory and open the allocator.
@@ -93,7 +90,7 @@ class PageFrameManager(FrameFlags, FrameReports):
         for region in self.regions:
             self.log.debug("{}", region)
         self.init_us = time.ticks_diff(time.ticks_us(), started)
-        self.log.info("{} frames free after {} us", sum(self.free_frames()), self.init_us)
+        self.log.info("{} frames free after {} us", self._managed, self.init_us)
 
     def _regions(self, machine):
         if machine.hhdm is None:
@@ -101,6 +98,7 @@ class PageFrameManager(FrameFlags, FrameReports):
         return memmap.regions(memmap.read(machine.memmap_virt))
 
     def _attach(self, machine, frames, debug):
+        self.initialised = True
         self._machine = machine
         self.hhdm = machine.hhdm
         self.frames = frames

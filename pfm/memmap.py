@@ -57,13 +57,17 @@ _POINTER_SIZE = const(8)
 
 
 class Region:
-    """Frames `start`..`end` (exclusive) of one memory map `type`; `present` tells RAM from a device."""
+    """Frames `start`..`end` (exclusive) of one memory map `type`; `present` tells RAM from a device.
+
+    `usable` is whether the frames may be handed out.
+    """
 
     def __init__(self, start, end, kind, present):
         self.start = start
         self.end = end
         self.type = kind
         self.present = present
+        self.usable = kind == limine.USABLE
 
     def __repr__(self):
         return "Region(0x{:x}, 0x{:x}, {}, {})".format(
@@ -72,11 +76,6 @@ class Region:
             type_name(self.type),
             "present" if self.present else "absent",
         )
-
-    @property
-    def usable(self):
-        """Whether the frames may be handed out."""
-        return self.type == limine.USABLE
 
 
 def type_name(kind):

@@ -48,6 +48,12 @@ ZONE = {
     ),
 }
 
+_START = const(2)
+_END = const(3)
+_MANAGED = const(4)
+_WATERMARK = const(5)
+_PRESENT = const(7)
+
 LISTS_OFFSET = const(32)
 LIST_SIZE = const(8)
 
@@ -80,6 +86,32 @@ def zone_at(control_virt, zone):
     return uctypes.struct(control_virt + zone * ZONE_SIZE, ZONE)
 
 
-def watermark(managed):
+@micropython.viper
+def watermark(managed: int) -> int:
     """Return the low watermark of a zone of `managed` frames."""
-    return min(managed >> _WATERMARK_SHIFT, _WATERMARK_MAX)
+    share = managed >> _WATERMARK_SHIFT
+    return share if share < _WATERMARK_MAX else _WATERMARK_MAX
+
+
+@micropython.viper
+def set_bounds(zone_virt: int, start: int, end: int):
+    """Give the zone at `zone_virt` the frames `start`..`end`."""
+    z = ptr32(zone_virt)
+    z[_START] = start
+    z[_END] = end
+
+
+@micropython.viper
+def add_present(zone_virt: int, frames: int):
+    """Count `frames` with RAM into the zone at `zone_virt`."""
+    z = ptr32(zone_virt)
+    z[_PRESENT] = int(z[_PRESENT]) + frames
+
+
+@micropython.viper
+def add_managed(zone_virt: int, frames: int):
+    """Count `frames` given to the free lists of the zone at `zone_virt`, and move its watermark up."""
+    z = ptr32(zone_virt)
+    managed = int(z[_MANAGED]) + frames
+    z[_MANAGED] = managed
+    z[_WATERMARK] = int(watermark(managed))
