@@ -72,7 +72,7 @@ def control_size(processors):
 
 
 # What the hot paths see before init: a first frame beyond the last one.
-_NOTHING = array("I", [0, 0, 1, 0, 0, 0, 0, 0])
+_NOTHING = array("I", [0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
 _NOTHING_HOT = uctypes.addressof(_NOTHING)
 
 
@@ -90,8 +90,6 @@ class FrameAllocator:
     _magazines = 0
     _processors = 0
     _hot = _NOTHING_HOT
-    # Guards that hold a frame's lock.
-    _guards = 0
     debug = False
 
     def _start(self, frames, hhdm, control, processors, debug):
@@ -105,6 +103,10 @@ class FrameAllocator:
         self._first = frames.first
         self._last = frames.count - 1
         self._hot = hot.install(self, frames, control, _MAGAZINES_OFFSET)
+
+    def _guards(self):
+        """Return how many guards hold a frame's lock."""
+        return uctypes.struct(self._hot, hot.HOT).guards
 
     def _set_top(self, zone):
         self._top = zone

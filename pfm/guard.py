@@ -2,20 +2,30 @@
 
 import micropython
 import uctypes
+from micropython import const
+from uctypes import struct
 
 from .errors import ReleasedError
 from .frame import LOCK_OFFSET, PageFrame
-from .lock import acquire, release
+from .lock import acquire, enable_irq, xchg32
 
-_LAYOUT = PageFrame.LAYOUT
+# hot.py
+_PLAIN = const(5)
+_GUARDS = const(9)
+_IRQ = const(10)
+
+# frame.py, in words.
+_LOCK = const(6)
+
+LAYOUT = PageFrame.LAYOUT
 
 
 def _field(name):
     def load(self):
-        return getattr(self._frame(), name)
+        return getattr(_held(self._held), name)
 
     def store(self, value):
-        setattr(self._frame(), name, value)
+        setattr(_held(self._held), name, value)
 
     return property(load, store)
 
@@ -25,18 +35,14 @@ class FrameGuard:
 
     The fields are attributes; the `with` statement yields the entry itself, a
     `uctypes.struct`, whose fields are reached faster.  A value is cut to its
-    field's width, as `uctypes` does.  While the guard holds the lock, interrupts
-    are off, and every other call that takes this frame's lock raises LockHeldError.
+    field's width, as `uctypes` does.  While a processor holds guards its interrupts
+    are off, and every other call that takes a lock of theirs raises LockHeldError.
     """
 
-    @micropython.native
-    def __init__(self, manager, pfn, entry_virt):
-        self.pfn = pfn
-        self._manager = manager
-        self._virt = entry_virt
-        self._irq = acquire(entry_virt + LOCK_OFFSET, pfn)
-        manager._guards += 1
-        self._entry = uctypes.struct(entry_virt, _LAYOUT)
+    @micropython.viper
+    def __init__(self, held):
+        # One attribute for all: at each store of one, a class with properties is searched.
+        self._held = held
 
     flags = _field("flags")
     order = _field("order")
@@ -47,24 +53,66 @@ class FrameGuard:
     freelist_va = _field("freelist_va")
     tag = _field("tag")
 
-    def _frame(self):
-        if self._entry is None:
-            raise ReleasedError(self.pfn)
-        return self._entry
-
-    @micropython.native
     def release(self):
         """Give the lock back.  Raises ReleasedError when that has been done."""
-        self._frame()
-        self._entry = None
-        self._manager._guards -= 1
-        release(self._virt + LOCK_OFFSET, self._irq)
+        _held(self._held)
+        self.__exit__(None, None, None)
 
-    @micropython.native
+    @micropython.viper
     def __enter__(self):
-        return self._frame()
-
-    @micropython.native
-    def __exit__(self, kind, value, traceback):
-        if self._entry is not None:
+        held = self._held
+        if int(held[1]) == 0:
             self.release()
+        return held[2]
+
+    @micropython.viper
+    def __exit__(self, kind, value, traceback):
+        held = self._held
+        virt = int(held[1])
+        if virt:
+            held[1] = 0
+            h = ptr32(int(held[0]))
+            h[_GUARDS] = int(h[_GUARDS]) - 1
+            if int(h[_PLAIN]):
+                ptr32(virt)[_LOCK] = 0
+            else:
+                held[3](virt, h)
+
+
+def _held(held):
+    """Return the entry of a guard that has not been released."""
+    if not held[1]:
+        raise ReleasedError(_pfn(held[0], uctypes.addressof(held[2])))
+    return held[2]
+
+
+@micropython.viper
+def _pfn(hot: int, entry_virt: int) -> int:
+    h = ptr32(hot)
+    return (entry_virt - (int(h[0]) | int(h[1]) << 32)) >> 5
+
+
+@micropython.viper
+def unlock(entry_virt: int, h: ptr32):
+    """Give the lock of an entry back between processors; with the last guard's, interrupts come back."""
+    xchg32(entry_virt + (_LOCK << 2), 0)
+    if int(h[_GUARDS]) == 0:
+        enable_irq(int(h[_IRQ]))
+
+
+@micropython.viper
+def _count(h: ptr32, irq: int):
+    """Count a guard; the first one keeps the interrupt state from before it."""
+    if int(h[_GUARDS]) == 0:
+        h[_IRQ] = irq
+    h[_GUARDS] = int(h[_GUARDS]) + 1
+
+
+def guard(hot, entry_virt, pfn):
+    """Lock the frame `pfn`, whose entry is present and may be written, and return its `FrameGuard`.
+
+    `hot` is the address of the struct of hot.py.  Raises LockHeldError, LockTimeoutError.
+    """
+    made = FrameGuard([hot, entry_virt, struct(entry_virt, LAYOUT), unlock])
+    _count(hot, acquire(entry_virt + LOCK_OFFSET, pfn))
+    return made

@@ -16,6 +16,9 @@ What they need lies in one struct, so that one attribute is looked up for all of
          6     flags that a change turns over once it has set them: 0 to set, all to clear
          7     bytes from the control page to the processor's magazine
          8     first frame of the highest zone
+         9     guards that hold a frame's lock
+        10     interrupt state before the first of them
+        11     number of the processor, as the owner of locks
 
 A viper function that names a global pays for an exception frame and the look-up,
 so what every call goes through names none.
@@ -24,10 +27,12 @@ so what every call goes through names none.
 import micropython
 import uctypes
 from micropython import const
+from uctypes import struct
 
 from .buddy import give, take
 from .bulk import drain_magazine
 from .flags import FLAGS_MASK
+from .guard import LAYOUT, FrameGuard, unlock
 from .lock import PLAIN, context, disable_irq, enable_irq, release, try_acquire
 from .ownership import push, retire
 
@@ -44,6 +49,9 @@ HOT = {
     "turned": 24 | uctypes.UINT32,
     "magazine": 28 | uctypes.UINT32,
     "top_first": 32 | uctypes.UINT32,
+    "guards": 36 | uctypes.UINT32,
+    "irq": 40 | uctypes.UINT32,
+    "owner": 44 | uctypes.UINT32,
 }
 
 # frame.py
@@ -118,6 +126,25 @@ class _CheckFlags(_QuickCall):
                 e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
                 return (int(e[0]) & bits) == bits
         return int(self.long(pfn, flags)) != 0
+
+
+class _Get(_QuickCall):
+    @micropython.viper
+    def call(self, pfn):
+        if ~~pfn is pfn:
+            hot = int(self.hot)
+            h = ptr32(hot)
+            frame = int(pfn)
+            if int(h[5]) and frame >= int(h[2]) and frame <= int(h[3]):
+                virt = (int(h[0]) | int(h[1]) << 32) + (frame << 5)
+                e = ptr32(virt)
+                if (int(e[0]) >> 29) != _ABSENT and (int(e[3]) & _SHARED) == 0 and int(e[6]) == 0:
+                    guard = FrameGuard([hot, virt, struct(virt, LAYOUT), unlock])
+                    # The last thing that can fail is done.
+                    e[6] = int(h[11])
+                    h[9] = int(h[9]) + 1
+                    return guard
+        return self.long(pfn)
 
 
 class _Alloc(_QuickCall):
@@ -316,10 +343,13 @@ def install(manager, frames, control, magazine):
         state.plain = PLAIN
         state.turned = turned
         state.magazine = magazine
+        state.guards = 0
+        state.owner = context()
     hot = control + _OFFSET
     manager.set_flags = _ChangeFlags(hot, manager.set_flags).call
     manager.clear_flags = _ChangeFlags(control + _CLEAR_OFFSET, manager.clear_flags).call
     manager.check_flags = _CheckFlags(hot, manager.check_flags).call
+    manager.get = _Get(hot, manager.get).call
     if not manager.debug:
         manager.alloc = _Alloc(hot, manager.alloc).call
         manager.free = _Free(hot, manager.free).call

@@ -20,7 +20,7 @@ from .errors import (
 from .flags import FLAGS_MASK
 from .frame import ABSENT, ENTRY_SHIFT, KIND_SHIFT, LOCK_OFFSET, ORDER_MASK, PageFrame
 from .framearray import FrameArray
-from .guard import FrameGuard
+from .guard import guard
 from .lock import acquire, release
 from .log import Log
 from .machine import LimineMachine
@@ -233,7 +233,7 @@ class PageFrameManager(FrameFlags, FrameReports):
 
         Raises FrameRangeError, FrameNotPresentError, LockHeldError, NotInitialisedError.
         """
-        return FrameGuard(self, pfn, self._lockable(pfn, 0))
+        return guard(self._hot, self._lockable(pfn, 0), pfn)
 
     def min(self):
         """Return the number of the lowest frame with RAM.  Raises NotInitialisedError."""

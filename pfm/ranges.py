@@ -216,7 +216,7 @@ class FrameFlags(FrameRuns):
             raise FrameNotPresentError(hole)
         backing.touch_range(self._zones[0], self._base, pfn, end)
         keep = FLAGS_MASK & ~off
-        stuck = _first_locked(self._base, pfn, end) if self._guards or not PLAIN else end
+        stuck = _first_locked(self._base, pfn, end) if self._guards() or not PLAIN else end
         if stuck == end and PLAIN:
             if on:
                 _set_range(self._base, pfn, end, on)
