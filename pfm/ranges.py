@@ -1,10 +1,14 @@
 """The flags of many frames in one call: a range, an array of frame numbers, or all there are."""
 
+from array import array
+
 import micropython
 from micropython import const
+from uctypes import addressof
 
-from . import backing
-from .backing import touch
+from . import flagloops
+from .address import signed
+from .backing import touch_range
 from .errors import (
     ArgumentError,
     FlagsRangeError,
@@ -13,132 +17,19 @@ from .errors import (
     LockTimeoutError,
 )
 from .flags import FLAGS_MASK
-from .frame import PageFrame
-from .lock import PLAIN, context, release, try_acquire
+from .frame import ENTRY_SHIFT, ENTRY_SIZE, PageFrame
+from .lock import PLAIN, context, disable_irq, enable_irq
 from .runs import FrameRuns, check_array
 
 # frame.py
-_ABSENT = const(7)
 _BYTE_SHARED = const(13)
-_LOCK = const(24)
 
-# What the walks return for an array of frames that is all right.
-_DONE = const(-1)
+# Bytes of an array's element.
+_ELEMENT = const(4)
 
-
-@micropython.viper
-def _first_locked(base: int, start: int, end: int) -> int:
-    """Return the first frame of `start`..`end` whose lock is taken, `end` for none."""
-    while start < end:
-        if int(ptr32(base + (start << 5))[6]):
-            return start
-        start += 1
-    return end
-
-
-@micropython.viper
-def _set_range(base: int, start: int, end: int, bits: int):
-    """Set `bits` in the entries `start`..`end`, eight at a time."""
-    while start + 8 <= end:
-        e = ptr16(base + (start << 5))
-        e[0] = int(e[0]) | bits
-        e[16] = int(e[16]) | bits
-        e[32] = int(e[32]) | bits
-        e[48] = int(e[48]) | bits
-        e[64] = int(e[64]) | bits
-        e[80] = int(e[80]) | bits
-        e[96] = int(e[96]) | bits
-        e[112] = int(e[112]) | bits
-        start += 8
-    while start < end:
-        e = ptr16(base + (start << 5))
-        e[0] = int(e[0]) | bits
-        start += 1
-
-
-@micropython.viper
-def _keep_range(base: int, start: int, end: int, bits: int):
-    """Clear all but `bits` in the entries `start`..`end`, eight at a time."""
-    while start + 8 <= end:
-        e = ptr16(base + (start << 5))
-        e[0] = int(e[0]) & bits
-        e[16] = int(e[16]) & bits
-        e[32] = int(e[32]) & bits
-        e[48] = int(e[48]) & bits
-        e[64] = int(e[64]) & bits
-        e[80] = int(e[80]) & bits
-        e[96] = int(e[96]) & bits
-        e[112] = int(e[112]) & bits
-        start += 8
-    while start < end:
-        e = ptr16(base + (start << 5))
-        e[0] = int(e[0]) & bits
-        start += 1
-
-
-@micropython.viper
-def _change_locked(base: int, start: int, end: int, on: int, keep: int, owner: int) -> int:
-    """Change the entries `start`..`end`, each under its lock; return `end`, or the frame whose lock did not come."""
-    while start < end:
-        entry = base + (start << 5)
-        irq = int(try_acquire(entry + _LOCK, owner))
-        if irq < 0:
-            return start
-        e = ptr16(entry)
-        e[0] = int(e[0]) & keep | on
-        release(entry + _LOCK, irq)
-        start += 1
-    return end
-
-
-@micropython.viper
-def _change_many(
-    control: int, h: ptr32, frames: ptr32, count: int, on: int, keep: int, old: ptr16
-) -> int:
-    """Change the frames of an array, their flags before kept in `old`.
-
-    Returns -1, or the index of a frame out of bounds, absent or locked, at which it ends.
-    """
-    base = int(h[0]) | int(h[1]) << 32
-    low = int(h[2])
-    high = int(h[3])
-    plain = int(h[5])
-    i = 0
-    while i < count:
-        pfn = int(frames[i])
-        irq = 0 - 1
-        if pfn >= low and pfn <= high:
-            entry = base + (pfn << 5)
-            if int(ptr8(entry)[_BYTE_SHARED]):
-                touch(control, entry)
-            e = ptr32(entry)
-            if (int(e[0]) >> 29) != _ABSENT:
-                if plain:
-                    irq = 0 - int(e[6])
-                else:
-                    irq = int(try_acquire(entry + _LOCK, int(context())))
-        if irq < 0:
-            return i
-        field = ptr16(entry)
-        word = int(field[0])
-        old[i] = word
-        field[0] = word & keep | on
-        if plain == 0:
-            release(entry + _LOCK, irq)
-        i += 1
-    return 0 - 1
-
-
-@micropython.viper
-def _change_back(base: int, frames: ptr32, count: int, old: ptr16, owner: int):
-    """Give the first `count` frames of an array the flags in `old`, the last change first."""
-    while count > 0:
-        count -= 1
-        entry = base + (int(frames[count]) << 5)
-        irq = int(try_acquire(entry + _LOCK, owner))
-        ptr16(entry)[0] = int(old[count])
-        if irq >= 0:
-            release(entry + _LOCK, irq)
+# Frames that are changed without an interrupt between them: some microseconds, or
+# all of them where there are no interrupts.
+_CHUNK = 1 << 29 if PLAIN else 1024
 
 
 @micropython.viper
@@ -162,12 +53,17 @@ def _count(base: int, start: int, end: int, flags: int) -> int:
 class FrameFlags(FrameRuns):
     """The part of `PageFrameManager` that changes and counts the flags of many frames."""
 
-    def set_flags_range(self, pfn, count, flags):
-        """Set the bits `flags` of the `count` frames from `pfn` on, each under its lock.
+    # The rows of RAM, and the regions that they were made of.
+    _rows = None
+    _rows_of = None
 
-        Raises FrameRangeError, FrameNotPresentError, LockHeldError, FlagsRangeError,
-        ArgumentError, with nothing changed.  Cost: a store per frame, and a look
-        at each lock first while a guard is held anywhere.
+    def set_flags_range(self, pfn, count, flags):
+        """Set the bits `flags` of the `count` frames from `pfn` on, under their locks.
+
+        Raises FrameRangeError, FrameNotPresentError, LockHeldError, LockTimeoutError,
+        FlagsRangeError, ArgumentError, with nothing changed.  Cost: a load and a store
+        per frame, and a look at each lock first while a guard is held anywhere.  With
+        several processors an exchange per frame, and two bytes of the Python heap.
         """
         self._change_range(pfn, count, flags, 0)
 
@@ -176,10 +72,9 @@ class FrameFlags(FrameRuns):
         self._change_range(pfn, count, 0, flags)
 
     def set_flags_many(self, frames, flags):
-        """Set the bits `flags` of every frame of an `array('I')`, each under its lock.
+        """Set the bits `flags` of every frame of an `array('I')`, under their locks.
 
-        Raises FrameRangeError, FrameNotPresentError, LockHeldError, FlagsRangeError,
-        with nothing changed.  Takes two bytes of the Python heap a frame.
+        Errors and cost as `set_flags_range`; TypeError for no such array.
         """
         self._change_array(frames, flags, 0)
 
@@ -208,24 +103,24 @@ class FrameFlags(FrameRuns):
             raise FlagsRangeError(on | off)
         if count < 1:
             raise ArgumentError("count", count, "1 frame or more")
-        self._entry(pfn)
+        entry = self._entry(pfn)
         end = pfn + count
-        self._entry(end - 1)
+        stop = self._entry(end - 1) + ENTRY_SIZE
         hole = self._first_absent(pfn, end)
         if hole < end:
             raise FrameNotPresentError(hole)
-        backing.touch_range(self._zones[0], self._base, pfn, end)
-        keep = FLAGS_MASK & ~off
-        stuck = _first_locked(self._base, pfn, end) if self._guards() or not PLAIN else end
-        if stuck == end and PLAIN:
-            if on:
-                _set_range(self._base, pfn, end, on)
-            if off:
-                _keep_range(self._base, pfn, end, keep)
-        elif stuck == end:
-            stuck = _change_locked(self._base, pfn, end, on, keep, context())
-        if stuck < end:
-            self._stuck(stuck)
+        alone = self._processors == 1
+        if alone and self._guards():
+            locked = flagloops.first_locked(entry, stop, ENTRY_SIZE)
+            if locked < stop:
+                self._stuck(end - ((stop - locked) >> ENTRY_SHIFT))
+        touch_range(self._zones[0], self._base, pfn, end)
+        if alone:
+            self._store_range(entry, stop, on, off)
+        else:
+            done = self._change_each(end - count, 0, count, on, off)
+            if done < count:
+                self._stuck(end - count + done)
 
     def _change_array(self, frames, on, off):
         if (on | off) & ~FLAGS_MASK:
@@ -233,16 +128,72 @@ class FrameFlags(FrameRuns):
         count = len(frames)
         if not count:
             return
+        if self._last < 0:
+            self._out_of_bounds(0)
         check_array(frames)
+        first = signed(addressof(frames))
+        stop = first + count * _ELEMENT
+        rows = self._ram_rows()
+        element = flagloops.first_outside(0, 1, 0, first, stop, rows, len(rows))
+        if element < stop:
+            pfn = frames[(element - first) // _ELEMENT]
+            self._entry(pfn)
+            raise FrameNotPresentError(pfn)
+        if self._processors == 1:
+            if self._guards():
+                element = flagloops.first_locked_of(first, stop, self._base)
+                if element < stop:
+                    self._stuck(frames[(element - first) // _ELEMENT])
+            self._store_array(first, stop, on, off)
+        else:
+            flagloops.touch_many(self._zones[0], self._base, frames, count)
+            done = self._change_each(0, first, count, on, off)
+            if done < count:
+                self._stuck(frames[done])
+
+    # Native code, so that no KeyboardInterrupt comes between two chunks.
+    @micropython.native
+    def _store_range(self, entry, stop, on, off):
+        """Change the entries from the address `entry` to `stop`, where no lock of theirs is held."""
+        change = flagloops.set_range if on else flagloops.keep_range
+        bits = on if on else FLAGS_MASK & ~off
+        while entry < stop:
+            end = min(entry + _CHUNK * ENTRY_SIZE, stop)
+            irq = disable_irq()
+            change(entry, bits, ENTRY_SIZE, end)
+            enable_irq(irq)
+            entry = end
+
+    @micropython.native
+    def _store_array(self, element, stop, on, off):
+        """Change the frames whose numbers are the elements from the address `element` to `stop`."""
+        change = flagloops.set_many if on else flagloops.keep_many
+        bits = on if on else FLAGS_MASK & ~off
+        while element < stop:
+            end = min(element + _CHUNK * _ELEMENT, stop)
+            irq = disable_irq()
+            change(0, self._base, bits, element, end, self._zones[0])
+            enable_irq(irq)
+            element = end
+
+    @micropython.native
+    def _change_each(self, pfn, elements, count, on, off):
+        """Change frames as `flagloops.change_each`; return `count`, or the index of one whose lock did not come."""
         old = bytearray(2 * count)
         keep = FLAGS_MASK & ~off
-        bad = _change_many(self._zones[0], self._hot, frames, count, on, keep, old)
-        if bad != _DONE:
-            _change_back(self._base, frames, bad, old, context())
-            pfn = frames[bad]
-            # Raises for a frame out of bounds or absent.
-            self._lockable(pfn, 0)
-            self._stuck(pfn)
+        owner = context()
+        done = 0
+        while done < count:
+            end = min(done + _CHUNK, count)
+            irq = disable_irq()
+            done = flagloops.change_each(
+                self._base, pfn, elements, done, end, on, keep, old, owner
+            )
+            enable_irq(irq)
+            if done < end:
+                flagloops.change_back(self._base, pfn, elements, done, on | off, old, owner)
+                break
+        return done
 
     def _first_absent(self, start, end):
         """Return the first frame of `start`..`end` without RAM, `end` for none."""
@@ -252,6 +203,19 @@ class FrameFlags(FrameRuns):
             if start >= end:
                 return end
         return start
+
+    def _ram_rows(self):
+        """Return the first frame and the last of each row of frames with RAM, in an `array('I')`."""
+        if self._rows_of is not self.regions:
+            rows = []
+            for region in self.regions:
+                if region.present and rows and rows[-1] == region.start - 1:
+                    rows[-1] = region.end - 1
+                elif region.present:
+                    rows += (region.start, region.end - 1)
+            self._rows = array("I", rows)
+            self._rows_of = self.regions
+        return self._rows
 
     def _stuck(self, pfn):
         """Raise the error for a frame whose lock is taken."""
