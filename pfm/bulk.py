@@ -1,7 +1,9 @@
 """Viper loops over many frames: compound tails, arrays of frames, runs, junk.
 
 As in buddy.py, `zone` and `base` are signed virtual addresses, callers hold
-what locks are needed, and nothing touches the Python heap.
+what locks are needed, and nothing touches the Python heap.  Loops over arrays have
+what changes in them as their first arguments, which viper keeps in registers (see
+flagloops.py).
 """
 
 import micropython
@@ -10,7 +12,7 @@ from micropython import const
 from .backing import touch_range
 from .buddy import give, holder, seed, take
 from .fill import words
-from .lock import PLAIN, cmpxchg32, disable_irq, enable_irq, xchg32
+from .lock import cmpxchg32, disable_irq, enable_irq, xchg32
 
 # zone.py
 _ORDER_MAX = const(18)
@@ -26,9 +28,10 @@ _KIND_CACHED = const(4)
 _KIND_COMPOUND_TAIL = const(5)
 # A `state` that lasts for one call of free_many: used, and already seen in this array.
 _LEAVING = const(0x1F)
+# The fourth word of a head with one reference.
+_ONE_REFERENCE = const(1 << 16)
 
 # flags.py
-_SMALL = const(1 << 4)
 _COMPOUND = const(1 << 5)
 
 # Words of a frame.
@@ -64,106 +67,125 @@ def clear_tails(base: int, pfn: int, count: int):
 
 
 @micropython.viper
-def take_many(zone: int, base: int, frames: ptr32, done: int, count: int, tag: int) -> int:
-    """Fill `frames` from index `done` up to `count` with allocated frames; return how many it holds then.
+def take_many(
+    element: int, entry: int, pfn: int, zone: int, base: int, end: int, word: int, tag: int
+) -> int:
+    """Fill the array elements from the address `element` to `end` with allocated frames; return where it stopped.
 
-    Takes the largest blocks that the rest fills and turns them into single frames.
-    A negative `tag` leaves the tags as they are.
+    Takes the largest blocks that the rest fills and turns them into single frames
+    whose entries begin with `word`.  A negative `tag` leaves the tags as they are.
+    `entry` and `pfn` are 0.
     """
-    word = _SMALL | int(_KIND_USED) << 29
     order = int(_ORDER_MAX)
-    while done < count and order >= 0:
+    while element < end and order >= 0:
         size = 1 << order
-        if size > count - done:
-            order -= 1
-            continue
-        pfn = int(take(zone, base, order))
+        pfn = 0
+        if size <= (end - element) >> 2:
+            pfn = int(take(zone, base, order))
         if pfn == 0:
             order -= 1
             continue
         stop = pfn + size
         touch_range(zone, base, pfn, stop)
+        entry = base + (pfn << 5)
         while pfn < stop:
-            e = ptr32(base + (pfn << 5))
-            e[0] = word
-            e[1] = 0
-            e[2] = 0
-            e[3] = 1 << 16
-            e[4] = 0
-            e[5] = 0
+            ptr32(entry)[0] = word
+            ptr32(entry)[1] = 0
+            ptr32(entry)[2] = 0
+            ptr32(entry)[3] = _ONE_REFERENCE
+            ptr32(entry)[4] = 0
+            ptr32(entry)[5] = 0
             if tag >= 0:
-                e[7] = tag
-            frames[done] = pfn
-            done += 1
+                ptr32(entry)[7] = tag
+            ptr32(element)[0] = pfn
+            entry += 32
+            element += 4
             pfn += 1
+    return element
+
+
+@micropython.viper
+def leave_many(
+    element: int, entry: int, pfn: int, base: int, end: int, low: int, high: int, owner: int
+) -> int:
+    """Mark the frames of the array elements from the address `element` to `end` as leaving.
+
+    Returns where it stopped: at `end`, or at the first that is no single allocated
+    frame in `low`..`high`, unlocked and referenced once.  `owner` is who takes the
+    locks, 0 where there is no other processor and interrupts are off.  `entry` and
+    `pfn` are 0.
+    """
+    used = int(_KIND_USED) << 13
+    while element < end:
+        pfn = int(ptr32(element)[0])
+        if pfn < low or pfn > high:
+            break
+        entry = base + (pfn << 5)
+        # The entry of an absent frame cannot be written, so no lock is tried there.
+        if (int(ptr32(entry)[0]) >> 16) != used:
+            break
+        if owner:
+            if int(_mark_locked(entry, owner)) == 0:
+                break
+        elif int(ptr32(entry)[6]) or int(ptr32(entry)[1]) or (int(ptr32(entry)[3]) >> 16) != 1:
+            break
+        else:
+            ptr8(entry)[3] = _LEAVING
+        element += 4
+    return element
+
+
+@micropython.viper
+def _mark_locked(entry: int, owner: int) -> int:
+    """Mark a single used frame as leaving under its lock; return 1, or 0 where it is none or locked."""
+    done = 0
+    irq = int(disable_irq())
+    if int(cmpxchg32(entry + 24, 0, owner)) == 0:
+        e = ptr32(entry)
+        if (int(e[0]) >> 16) == (_KIND_USED << 13) and int(e[1]) == 0 and (int(e[3]) >> 16) == 1:
+            done = 1
+            ptr8(entry)[3] = _LEAVING
+        xchg32(entry + 24, 0)
+    enable_irq(irq)
     return done
 
 
 @micropython.viper
-def leave_many(base: int, frames: ptr32, count: int, low: int, high: int, owner: int) -> int:
-    """Mark each of `count` allocated single frames as leaving; return -1, or the index of one that is none.
-
-    A frame must be in `low`..`high`, unlocked, of order 0, no run's, and referenced
-    once.  Where one is not, every mark is taken back.
-    """
-    plain = int(PLAIN)
-    i = 0
-    while i < count:
-        pfn = int(frames[i])
-        good = 0
-        # The entry of an absent frame cannot be written, so no lock is tried there.
-        if pfn >= low and pfn <= high and (int(ptr32(base + (pfn << 5))[0]) >> 29) == _KIND_USED:
-            e = ptr32(base + (pfn << 5))
-            lock = base + (pfn << 5) + 24
-            irq = 0 if plain else int(disable_irq())
-            held = int(e[6]) if plain else int(cmpxchg32(lock, 0, owner))
-            if held == 0:
-                if (
-                    (int(e[0]) >> 16) == (_KIND_USED << 13)
-                    and int(e[1]) == 0
-                    and (int(e[3]) >> 16) == 1
-                ):
-                    good = 1
-                    ptr8(base + (pfn << 5))[3] = _LEAVING
-                if plain == 0:
-                    xchg32(lock, 0)
-            if plain == 0:
-                enable_irq(irq)
-        if good == 0:
-            j = 0
-            while j < i:
-                ptr8(base + (int(frames[j]) << 5))[3] = _KIND_USED << 5
-                j += 1
-            return i
-        i += 1
-    return 0 - 1
+def stay_many(element: int, end: int, base: int):
+    """Take the marks of `leave_many` back."""
+    while element < end:
+        ptr8(base + (int(ptr32(element)[0]) << 5))[3] = _KIND_USED << 5
+        element += 4
 
 
 @micropython.viper
-def give_many(zone: int, base: int, frames: ptr32, count: int, low: int, high: int) -> int:
-    """Give those of `count` leaving frames that lie in `low`..`high` (exclusive) back to their zone.
+def give_many(
+    element: int, entry: int, pfn: int, zone: int, base: int, end: int, low: int, high: int
+) -> int:
+    """Give those leaving frames of the array elements from `element` to `end` that lie in `low`..`high` (exclusive) back.
 
-    Frames that follow one another in the array go back as blocks.  Returns how many there were.
+    `zone` is theirs; frames that follow one another in the array go back as
+    blocks.  Returns how many there were.  `entry` and `pfn` are 0.
     """
     given = 0
-    i = 0
-    while i < count:
-        start = int(frames[i])
-        i += 1
-        if start < low or start >= high:
+    while element < end:
+        pfn = int(ptr32(element)[0])
+        element += 4
+        if pfn < low or pfn >= high:
             continue
-        end = start + 1
-        e = ptr32(base + (start << 5))
-        e[0] = 0
-        e[3] = 0
-        while i < count and int(frames[i]) == end and end < high:
-            e = ptr32(base + (end << 5))
-            e[0] = 0
-            e[3] = 0
-            end += 1
-            i += 1
-        given += end - start
-        seed(zone, base, start, end)
+        start = pfn
+        entry = base + (pfn << 5)
+        ptr32(entry)[0] = 0
+        ptr32(entry)[3] = 0
+        pfn += 1
+        while element < end and int(ptr32(element)[0]) == pfn and pfn < high:
+            entry += 32
+            ptr32(entry)[0] = 0
+            ptr32(entry)[3] = 0
+            element += 4
+            pfn += 1
+        given += pfn - start
+        seed(zone, base, start, pfn)
     return given
 
 

@@ -4,10 +4,8 @@ from array import array
 
 import micropython
 from micropython import const
-from uctypes import addressof
 
 from . import flagloops
-from .address import signed
 from .backing import touch_range
 from .errors import (
     ArgumentError,
@@ -19,7 +17,7 @@ from .errors import (
 from .flags import FLAGS_MASK
 from .frame import ENTRY_SHIFT, ENTRY_SIZE, PageFrame
 from .lock import PLAIN, context, disable_irq, enable_irq
-from .runs import FrameRuns, check_array
+from .runs import FrameRuns, check_array, elements_virt
 
 # frame.py
 _BYTE_SHARED = const(13)
@@ -131,7 +129,7 @@ class FrameFlags(FrameRuns):
         if self._last < 0:
             self._out_of_bounds(0)
         check_array(frames)
-        first = signed(addressof(frames))
+        first = elements_virt(frames)
         stop = first + count * _ELEMENT
         rows = self._ram_rows()
         element = flagloops.first_outside(0, 1, 0, first, stop, rows, len(rows))

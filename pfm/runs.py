@@ -30,12 +30,15 @@ from .frame import (
     USED_WORD,
     PageFrame,
 )
-from .lock import acquire, context, release, xchg32
+from .lock import acquire, context, disable_irq, enable_irq, release, xchg32
 from .zone import Zone, zone_of
 
 # Bytes of an array's element of the type "I", and what it makes of -1.
 _INT_SIZE = const(4)
 _INT_MAX = const(0xFFFFFFFF)
+
+# Frames that are looked at without an interrupt between them: some microseconds.
+_CHUNK = const(1024)
 
 
 @micropython.native
@@ -47,6 +50,12 @@ def check_array(frames):
     frames[0] = first
     if stored != _INT_MAX:
         raise TypeError("frames must be an array('I')")
+
+
+@micropython.viper
+def elements_virt(frames: ptr32) -> int:
+    """Return the signed address of an array's elements, without the heap."""
+    return int(frames)
 
 
 class FrameRuns(FrameAllocator):
@@ -137,24 +146,49 @@ class FrameRuns(FrameAllocator):
         if self._top < 0:
             self._out_of_bounds(0)
         check_array(frames)
-        bad = bulk.leave_many(self._base, frames, count, self._first, self._last, context())
-        if bad >= 0:
-            self._refuse_many(frames[bad])
+        first = elements_virt(frames)
+        end = first + count * _INT_SIZE
+        self._leave_many(frames, first, end)
         if self.debug:
             at = 0
             while at < count:
                 bulk.junk(self._zones[0], self._hhdm, self._base, frames[at], 1)
                 at += 1
-        zone = 0
-        given = 0
+        # Mostly they are all of one zone.
+        zone = zone_of(frames[0])
+        given = self._give_many(first, end, zone)
+        other = 0
         while given < count:
-            address = self._zones[zone]
-            irq = acquire(address, Zone.NAMES[zone])
-            given += bulk.give_many(
-                address, self._base, frames, count, Zone.BOUNDS[zone], Zone.BOUNDS[zone + 1]
+            if other != zone:
+                given += self._give_many(first, end, other)
+            other += 1
+
+    @micropython.native
+    def _leave_many(self, frames, first, end):
+        """Mark the frames of the array, elements at `first`..`end`, as leaving, or raise and leave all as they were."""
+        element = first
+        owner = 0 if self._processors == 1 else context()
+        while element < end:
+            stop = min(element + _CHUNK * _INT_SIZE, end)
+            irq = disable_irq()
+            element = bulk.leave_many(
+                element, 0, 0, self._base, stop, self._first, self._last, owner
             )
-            release(address, irq)
-            zone += 1
+            enable_irq(irq)
+            if element < stop:
+                bulk.stay_many(first, element, self._base)
+                self._refuse_many(frames[(element - first) // _INT_SIZE])
+
+    @micropython.native
+    def _give_many(self, first, end, zone):
+        """Give the marked frames of one zone back and return how many there were."""
+        address = self._zones[zone]
+        irq = acquire(address, Zone.NAMES[zone])
+        given = bulk.give_many(
+            first, 0, 0, address, self._base, end, Zone.BOUNDS[zone], Zone.BOUNDS[zone + 1]
+        )
+        release(address, irq)
+        return given
 
     def _refuse_many(self, pfn):
         """Raise the error for a frame of free_many that is no single allocated frame."""
@@ -188,6 +222,7 @@ class FrameRuns(FrameAllocator):
     def _take_many(self, frames, done, top, tag):
         """Fill `frames` from index `done` on as far as the zones allow and return how many it holds."""
         zone = top
+        first = elements_virt(frames)
         while zone >= 0 and done < len(frames):
             address = self._zones[zone]
             irq = acquire(address, Zone.NAMES[zone])
@@ -197,7 +232,10 @@ class FrameRuns(FrameAllocator):
                 limit = min(limit, done + (spare if spare > 0 else 0))
             # What the tags say of junk is still wanted when debugging.
             kept = -1 if self.debug else tag
-            done = bulk.take_many(address, self._base, frames, done, limit, kept)
+            element = first + done * _INT_SIZE
+            end = first + limit * _INT_SIZE
+            element = bulk.take_many(element, 0, 0, address, self._base, end, SMALL_WORD, kept)
+            done = (element - first) // _INT_SIZE
             release(address, irq)
             zone -= 1
         return done
