@@ -50,6 +50,11 @@ RAM = (
     limine.ACPI_NVS,
     limine.BAD_MEMORY,
 )
+_RAM_RANKS = sum([1 << _RANK[kind] for kind in RAM])
+
+# Where an edge has its frame, and the bits of its rank.
+_EDGE_SHIFT = const(8)
+_RANK_MASK = const(127)
 
 # Neither a response nor a list of pointers lies in the null page, and both are aligned.
 _ADDRESS_MIN = const(4096)
@@ -118,8 +123,20 @@ def read(response_virt):
     return entries
 
 
-def _spans(entries):
-    """Yield (start, end, type) in frames for each entry, its edges rounded as its type asks."""
+def _edge(edges, start, end, kind):
+    """Note in `edges` where frames `start`..`end` of that type begin and end.
+
+    An edge is one number of the frame, the type's rank, and whether it is an end.
+    """
+    if start < end:
+        rank = _RANK[kind] << 1
+        edges.append(start << _EDGE_SHIFT | rank)
+        edges.append(end << _EDGE_SHIFT | rank | 1)
+
+
+def _edges(entries):
+    """Return the edges of all entries, sorted, each rounded as the entry's type asks."""
+    edges = []
     for base, length, kind in entries:
         end = min(base + length, PHYS_LIMIT)
         if not length or base >= end:
@@ -129,18 +146,20 @@ def _spans(entries):
         outer_start = min(base >> PAGE_SHIFT, PFN_LIMIT)
         outer_end = min((end + PAGE_SIZE - 1) >> PAGE_SHIFT, PFN_LIMIT)
         if kind not in _INWARD:
-            yield outer_start, outer_end, kind
+            _edge(edges, outer_start, outer_end, kind)
             continue
         start = min((base + PAGE_SIZE - 1) >> PAGE_SHIFT, PFN_LIMIT)
         end = min(end >> PAGE_SHIFT, PFN_LIMIT)
         if start >= end:
-            yield outer_start, outer_end, PARTIAL
+            _edge(edges, outer_start, outer_end, PARTIAL)
             continue
         if not start:
-            yield 0, 1, limine.RESERVED
-        yield start, end, kind
-        yield outer_start, start, PARTIAL
-        yield end, outer_end, PARTIAL
+            _edge(edges, 0, 1, limine.RESERVED)
+        _edge(edges, start, end, kind)
+        _edge(edges, outer_start, start, PARTIAL)
+        _edge(edges, end, outer_end, PARTIAL)
+    edges.sort()
+    return edges
 
 
 def regions(entries):
@@ -149,30 +168,34 @@ def regions(entries):
     Sorted by `start`, disjoint, neighbours of one type joined; frames that no
     entry covers lie in no region.  Cost: n log n for n entries.
     """
-    edges = []
-    for start, end, kind in _spans(entries):
-        if start < end:
-            edges.append((start, 1, kind))
-            edges.append((end, -1, kind))
-    edges.sort()
     found = []
     covers = [0] * len(_PRECEDENCE)
+    # Bit n is set while entries of rank n cover the frames.
+    ranks = 0
     previous = 0
-    for pfn, step, kind in edges:
+    for edge in _edges(entries):
+        pfn = edge >> _EDGE_SHIFT
         if pfn > previous:
-            _append(found, previous, pfn, covers)
+            if ranks:
+                _append(found, previous, pfn, ranks)
             previous = pfn
-        covers[_RANK[kind]] += step
+        rank = edge >> 1 & _RANK_MASK
+        covers[rank] += -1 if edge & 1 else 1
+        if covers[rank]:
+            ranks |= 1 << rank
+        else:
+            ranks &= ~(1 << rank)
     return found
 
 
-def _append(found, start, end, covers):
-    """Add the frames `start`..`end`, covered by `covers[rank]` entries of each rank, to `found`."""
-    ranks = [rank for rank, count in enumerate(covers) if count]
-    if not ranks:
-        return
-    kind = _PRECEDENCE[ranks[-1]]
-    present = any(_PRECEDENCE[rank] in RAM for rank in ranks)
+def _append(found, start, end, ranks):
+    """Add the frames `start`..`end`, covered by entries of the `ranks`, to `found`."""
+    present = ranks & _RAM_RANKS != 0
+    rank = 0
+    while ranks > 1:
+        ranks >>= 1
+        rank += 1
+    kind = _PRECEDENCE[rank]
     if found:
         last = found[-1]
         if last.end == start and last.type == kind and last.present == present:
