@@ -10,6 +10,13 @@ from micropython import const
 # FrameBuffer takes sides of 16 bits, and fills a row by a call of memset.
 _ROW_MAX = const(65535)
 
+# frame.py
+_ENTRY_SHIFT = const(5)
+_ENTRY_SIZE = const(32)
+
+# Entries that are stored one by one as fast as they are copied.
+_STORED_MAX = const(128)
+
 
 def zero(virt, size):
     """Clear `size` bytes at `virt` by one call of C's memset.
@@ -26,22 +33,39 @@ def zero(virt, size):
         struct.pack_into("{}s".format(size), block, 0, b"")
 
 
+def entries(virt, count, word, shared):
+    """Store `count` entries from `virt` on, of first word `word`, fourth word `shared`, and else zeroes.
+
+    Cost: C's memcpy, which doubles what the first few are.
+    """
+    done = min(count, _STORED_MAX)
+    _store(virt, done, word, shared)
+    if done == count:
+        return
+    size = count << _ENTRY_SHIFT
+    done <<= _ENTRY_SHIFT
+    block = uctypes.bytearray_at(virt, size)
+    view = memoryview(block)
+    while done < size:
+        more = min(done, size - done)
+        block[done : done + more] = view[:more]
+        done += more
+
+
 @micropython.viper
-def entries(virt: int, count: int, word: int, shared: int):
-    """Store `count` entries from `virt` on, of first word `word`, fourth word `shared`, and else zeroes."""
-    target = ptr32(virt)
-    i = 0
-    end = count << 3
-    while i < end:
-        target[i] = word
-        target[i + 1] = 0
-        target[i + 2] = 0
-        target[i + 3] = shared
-        target[i + 4] = 0
-        target[i + 5] = 0
-        target[i + 6] = 0
-        target[i + 7] = 0
-        i += 8
+def _store(virt: int, count: int, word: int, shared: int):
+    end = virt + (count << _ENTRY_SHIFT)
+    while virt < end:
+        entry = ptr32(virt)
+        entry[0] = word
+        entry[1] = 0
+        entry[2] = 0
+        entry[3] = shared
+        entry[4] = 0
+        entry[5] = 0
+        entry[6] = 0
+        entry[7] = 0
+        virt += _ENTRY_SIZE
 
 
 @micropython.viper
