@@ -30,7 +30,7 @@ _PROT_WRITE = const(2)
 _MAP_SHARED = const(0x01)
 _MAP_PRIVATE = const(0x02)
 _PROT_READ_WRITE = const(0x01 | 0x02)
-_MAP_SHARED_FIXED = const(0x01 | 0x10)
+_MAP_SHARED_FIXED_POPULATE = const(0x01 | 0x10 | 0x8000)
 _MAP_FIXED = const(0x10)
 _MAP_ANONYMOUS = const(0x20)
 _MAP_NORESERVE = const(0x4000)
@@ -38,10 +38,12 @@ _MAP_POPULATE = const(0x8000)
 _MAP_FIXED_NOREPLACE = const(0x100000)
 
 # One mapping of this many pages stands for as many shared ones; of more where
-# there are many, for a mapping takes as long as writing a MiB.
+# there are many, for a mapping takes as long as writing three pages.
 _SHARED_PAGES = const(512)
 _SHARED_PAGES_MANY = const(4096)
 _SHARED_MANY = const(1 << 18)
+# Pages that one call writes, a divisor of both.
+_WRITTEN_PAGES = const(16)
 
 _BUFFER_MAX = const(64 << 20)
 
@@ -57,6 +59,7 @@ if ffi:
     _memfd_create = _libc.func("i", "memfd_create", "sI")
     _ftruncate = _libc.func("i", "ftruncate", "il")
     _close = _libc.func("i", "close", "i")
+    _write = _libc.func("l", "write", "iPL")
 
 
 def _map(virt, size, protection, flags, file=-1, offset=0):
@@ -75,10 +78,43 @@ def _file(size, name):
 
 def _map_page(virt, file, phys):
     """Map the page at `virt` to the file's at `phys`; touches no Python heap."""
-    _mmap(virt, PAGE_SIZE, _PROT_READ_WRITE, _MAP_SHARED_FIXED, file, phys)
+    _mmap(virt, PAGE_SIZE, _PROT_READ_WRITE, _MAP_SHARED_FIXED_POPULATE, file, phys)
 
 
 backing.host_map = _map_page
+
+
+class _Pattern:
+    """A file of copies of one page, to be mapped where that page is shared by many.
+
+    To write it takes longer than to map it, so what was once written is kept for the process.
+    """
+
+    kept = []
+
+    def __init__(self, page):
+        self.page = bytes(page)
+        self.pages = 0
+        self.file = _file(0, "pfm-shared")
+
+    def reach(self, pages):
+        """Make the file at least `pages` pages long."""
+        size = _WRITTEN_PAGES * PAGE_SIZE
+        copies = self.page * _WRITTEN_PAGES
+        while self.pages < pages:
+            if _write(self.file, copies, size) != size:
+                raise OutOfAddressesError("no file of {} bytes".format(pages * PAGE_SIZE))
+            self.pages += _WRITTEN_PAGES
+
+    @staticmethod
+    def of(page):
+        """Return the pattern of the page with the contents `page`."""
+        for pattern in _Pattern.kept:
+            if pattern.page == page:
+                return pattern
+        pattern = _Pattern(page)
+        _Pattern.kept.append(pattern)
+        return pattern
 
 
 class FileMemory:
@@ -116,7 +152,9 @@ class FileMemory:
     def map(self, virt, phys, count, flags=0):
         """Map as `PageTables.map`."""
         protection = _PROT_READ | (_PROT_WRITE if flags & WRITE else 0)
-        _map(virt, count * PAGE_SIZE, protection, _MAP_SHARED | _MAP_FIXED, self.file, phys)
+        # All of it is about to be written.
+        how = _MAP_SHARED | _MAP_FIXED | _MAP_POPULATE
+        _map(virt, count * PAGE_SIZE, protection, how, self.file, phys)
 
     def map_same(self, virt, phys, count, flags=0):
         """Map as `PageTables.map_same`, but with the frame's contents of now."""
@@ -130,24 +168,13 @@ class FileMemory:
     def map_shared(self, virt, phys, count, flags=0):
         """Map as `PageTables.map_shared`, but with the frame's contents of now."""
         self._shared.append((virt, virt + count * PAGE_SIZE, phys))
-        pages = min(count, _SHARED_PAGES if count < _SHARED_MANY else _SHARED_PAGES_MANY)
-        size = pages * PAGE_SIZE
-        file = _file(size, "pfm-shared")
-        pattern = _map(0, size, _PROT_READ | _PROT_WRITE, _MAP_SHARED | _MAP_POPULATE, file)
-        copies = uctypes.bytearray_at(pattern, size)
-        copies[:PAGE_SIZE] = uctypes.bytearray_at(self.virt + phys, PAGE_SIZE)
-        done = PAGE_SIZE
-        while done < size:
-            more = min(done, size - done)
-            copies[done : done + more] = memoryview(copies)[:more]
-            done += more
-        _munmap(pattern, size)
+        pattern = _Pattern.of(uctypes.bytearray_at(self.virt + phys, PAGE_SIZE))
+        pattern.reach(min(count, _SHARED_PAGES if count < _SHARED_MANY else _SHARED_PAGES_MANY))
         while count:
-            pages = min(count, pages)
-            _map(virt, pages * PAGE_SIZE, _PROT_READ, _MAP_SHARED | _MAP_FIXED, file, 0)
+            pages = min(count, pattern.pages)
+            _map(virt, pages * PAGE_SIZE, _PROT_READ, _MAP_SHARED | _MAP_FIXED, pattern.file)
             virt += pages * PAGE_SIZE
             count -= pages
-        _close(file)
 
     def query(self, virt):
         """Answer as `PageTables.query`, for pages mapped here and for the HHDM."""
