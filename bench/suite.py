@@ -2,16 +2,12 @@
 
 import gc
 
-from pfm.testing import ffi
-
 from .calls import call_rows
 from .copies import copy_rows
 from .flagrows import batch_rows, flag_rows
 from .inits import inits, large_inits
 
 SIZES = (1 << 16, 1 << 19, 1 << 22, 1 << 24)
-# Locks cost the target a few microseconds a frame under TCG.
-_FLAG_SIZES = SIZES if ffi else (1 << 14, 1 << 16)
 
 
 def rows():
@@ -19,7 +15,7 @@ def rows():
     for frames in SIZES:
         yield from _step(inits, frames)
     yield from _step(large_inits)
-    for frames in _FLAG_SIZES:
+    for frames in SIZES:
         yield from _step(flag_rows, frames)
     for frames in (SIZES[0], SIZES[-1]):
         yield from _step(batch_rows, frames)

@@ -55,6 +55,7 @@ class FrameFlags(FrameRuns):
     _rows = None
     _rows_of = None
 
+    @micropython.native
     def set_flags_range(self, pfn, count, flags):
         """Set the bits `flags` of the `count` frames from `pfn` on, under their locks.
 
@@ -65,10 +66,12 @@ class FrameFlags(FrameRuns):
         """
         self._change_range(pfn, count, flags, 0)
 
+    @micropython.native
     def clear_flags_range(self, pfn, count, flags):
         """Clear the bits `flags` of the `count` frames from `pfn` on.  Errors and cost as `set_flags_range`."""
         self._change_range(pfn, count, 0, flags)
 
+    @micropython.native
     def set_flags_many(self, frames, flags):
         """Set the bits `flags` of every frame of an `array('I')`, under their locks.
 
@@ -76,6 +79,7 @@ class FrameFlags(FrameRuns):
         """
         self._change_array(frames, flags, 0)
 
+    @micropython.native
     def clear_flags_many(self, frames, flags):
         """Clear the bits `flags` of every frame of an `array('I')`.  Errors and cost as `set_flags_many`."""
         self._change_array(frames, 0, flags)
@@ -96,6 +100,7 @@ class FrameFlags(FrameRuns):
                 count += _count(self._base, region.start, region.end, flags)
         return count
 
+    @micropython.native
     def _change_range(self, pfn, count, on, off):
         if (on | off) & ~FLAGS_MASK:
             raise FlagsRangeError(on | off)
@@ -120,6 +125,7 @@ class FrameFlags(FrameRuns):
             if done < count:
                 self._stuck(end - count + done)
 
+    @micropython.native
     def _change_array(self, frames, on, off):
         if (on | off) & ~FLAGS_MASK:
             raise FlagsRangeError(on | off)
@@ -193,6 +199,7 @@ class FrameFlags(FrameRuns):
                 break
         return done
 
+    @micropython.native
     def _first_absent(self, start, end):
         """Return the first frame of `start`..`end` without RAM, `end` for none."""
         for region in self.regions:
@@ -202,6 +209,7 @@ class FrameFlags(FrameRuns):
                 return end
         return start
 
+    @micropython.native
     def _ram_rows(self):
         """Return the first frame and the last of each row of frames with RAM, in an `array('I')`."""
         if self._rows_of is not self.regions:
