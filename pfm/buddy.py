@@ -23,7 +23,8 @@ _START = const(2)
 _END = const(3)
 _WATERMARK = const(5)
 _ORDERS = const(6)
-_LISTS = const(8)
+_LISTS = const(32)
+_LIST_SIZE = const(8)
 _ORDER_MAX = const(18)
 
 # frame.py
@@ -44,47 +45,50 @@ def give(zone: int, base: int, pfn: int, order: int):
     z = ptr32(zone)
     start = int(z[_START])
     end = int(z[_END])
-    z[_FREE] = int(z[_FREE]) + (1 << order)
-    if int(ptr8(base + (pfn << 5))[_BYTE_SHARED]):
-        touch(zone, base + (pfn << 5))
-    ptr32(base + (pfn << 5))[0] = 0
+    # Of blocks of `order`: how many frames, which is also the bit of their list, and where that is.
+    size = 1 << order
+    list_virt = zone + _LISTS + (order << 3)
+    z[_FREE] = int(z[_FREE]) + size
+    entry = base + (pfn << 5)
+    if int(ptr8(entry)[_BYTE_SHARED]):
+        touch(zone, entry)
+    ptr32(entry)[0] = 0
     while order < _ORDER_MAX:
-        buddy = pfn ^ (1 << order)
-        if buddy < start or buddy + (1 << order) > end:
+        buddy = pfn ^ size
+        if buddy < start or buddy + size > end:
             break
         b = ptr32(base + (buddy << 5))
         if (int(b[0]) >> 24) != (_KIND_FREE | order):
             break
+        b[0] = 0
         after = int(b[1])
         before = int(b[2])
         if after:
             ptr32(base + (after << 5))[2] = before
-        head = _LISTS + (order << 1)
         if before:
             ptr32(base + (before << 5))[1] = after
         else:
-            z[head] = after
+            ptr32(list_virt)[0] = after
             if after == 0:
-                z[_ORDERS] = int(z[_ORDERS]) ^ (1 << order)
-        z[head + 1] = int(z[head + 1]) - 1
-        b[0] = 0
+                z[_ORDERS] = int(z[_ORDERS]) ^ size
+        ptr32(list_virt)[1] = int(ptr32(list_virt)[1]) - 1
         pfn = pfn & buddy
+        size = size << 1
+        list_virt += _LIST_SIZE
         order += 1
-    head = _LISTS + (order << 1)
-    first = int(z[head])
+    first = int(ptr32(list_virt)[0])
     e = ptr32(base + (pfn << 5))
     e[0] = (_KIND_FREE | order) << 24 | order << 16
     e[1] = first
     e[2] = 0
     e[3] = int(e[3]) & 0xFFFF
-    list_virt = zone + (head << 2)
     e[4] = list_virt
     e[5] = list_virt >> 32
     if first:
         ptr32(base + (first << 5))[2] = pfn
-    z[head] = pfn
-    z[head + 1] = int(z[head + 1]) + 1
-    z[_ORDERS] = int(z[_ORDERS]) | (1 << order)
+    ptr32(list_virt)[0] = pfn
+    ptr32(list_virt)[1] = int(ptr32(list_virt)[1]) + 1
+    z[_ORDERS] = int(z[_ORDERS]) | size
 
 
 @micropython.viper
@@ -102,33 +106,36 @@ def take(zone: int, base: int, order: int) -> int:
     while (orders & 1) == 0:
         orders >>= 1
         found += 1
-    head = _LISTS + (found << 1)
-    pfn = int(z[head])
-    after = int(ptr32(base + (pfn << 5))[1])
-    z[head] = after
-    z[head + 1] = int(z[head + 1]) - 1
+    size = 1 << found
+    list_virt = zone + _LISTS + (found << 3)
+    pfn = int(ptr32(list_virt)[0])
+    block = base + (pfn << 5)
+    after = int(ptr32(block)[1])
+    ptr32(list_virt)[0] = after
+    ptr32(list_virt)[1] = int(ptr32(list_virt)[1]) - 1
+    orders = int(z[_ORDERS])
     if after:
         ptr32(base + (after << 5))[2] = 0
     else:
-        z[_ORDERS] = int(z[_ORDERS]) ^ (1 << found)
+        orders ^= size
+    # Of what is split off, one block goes to each list below, which was empty.
+    z[_ORDERS] = orders | (size - (1 << order))
     z[_FREE] = int(z[_FREE]) - (1 << order)
     while found > order:
         found -= 1
-        # The lists below the one that was found are empty as far as `order`.
-        half = pfn + (1 << found)
-        head = _LISTS + (found << 1)
-        if found >= _GRANULE_ORDER and int(ptr8(base + (half << 5))[_BYTE_SHARED]):
-            touch(zone, base + (half << 5))
-        e = ptr32(base + (half << 5))
+        size >>= 1
+        list_virt -= _LIST_SIZE
+        half = block + (size << 5)
+        if found >= _GRANULE_ORDER and int(ptr8(half)[_BYTE_SHARED]):
+            touch(zone, half)
+        e = ptr32(half)
         e[0] = (_KIND_FREE | found) << 24 | found << 16
         e[1] = 0
         e[2] = 0
-        list_virt = zone + (head << 2)
         e[4] = list_virt
         e[5] = list_virt >> 32
-        z[head] = half
-        z[head + 1] = 1
-        z[_ORDERS] = int(z[_ORDERS]) | (1 << found)
+        ptr32(list_virt)[0] = pfn + size
+        ptr32(list_virt)[1] = 1
     return pfn
 
 
@@ -149,14 +156,14 @@ def claim(zone: int, base: int, pfn: int, order: int):
     before = int(e[2])
     if after:
         ptr32(base + (after << 5))[2] = before
-    head = _LISTS + (found << 1)
+    free_list = ptr32(zone + _LISTS + (found << 3))
     if before:
         ptr32(base + (before << 5))[1] = after
     else:
-        z[head] = after
+        free_list[0] = after
         if after == 0:
             z[_ORDERS] = int(z[_ORDERS]) ^ (1 << found)
-    z[head + 1] = int(z[head + 1]) - 1
+    free_list[1] = int(free_list[1]) - 1
     e[0] = 0
     z[_FREE] = int(z[_FREE]) - (1 << found)
     # No piece that goes back can merge: the block that it would merge into was one until now.
