@@ -20,6 +20,9 @@ from .lock import cmpxchg32, release, try_acquire
 _BYTE_SHARED = const(13)
 _LOCK = const(24)
 
+# address.py
+_PAGE_SHIFT = const(12)
+
 
 @micropython.viper
 def set_range(entry: int, bits: int, step: int, end: int):
@@ -266,3 +269,22 @@ def change_back(base: int, pfn: int, elements: int, index: int, bits: int, old: 
         field[0] = int(field[0]) & ~bits | int(old[index]) & bits
         if irq >= 0:
             release(entry + _LOCK, irq)
+
+
+@micropython.viper
+def having(entry: int, flags: int, count: int, end: int) -> int:
+    """Return how many of the `count` entries from the address `entry` to `end` have all of `flags`."""
+    while entry < end:
+        page_end = (entry >> _PAGE_SHIFT << _PAGE_SHIFT) + (1 << _PAGE_SHIFT)
+        if page_end > end:
+            page_end = end
+        if int(ptr8(entry)[_BYTE_SHARED]):
+            # All entries of a page that stands for many are alike.
+            if (int(ptr16(entry)[0]) & flags) != flags:
+                count -= (page_end - entry) >> 5
+            entry = page_end
+        while entry < page_end:
+            # Shifted down, the difference is 0 or, where a flag is missing, -1.
+            count += ((int(ptr16(entry)[0]) & flags) - flags) >> 16
+            entry += 32
+    return count

@@ -19,33 +19,12 @@ from .frame import ENTRY_SHIFT, ENTRY_SIZE, PageFrame
 from .lock import PLAIN, context, disable_irq, enable_irq
 from .runs import FrameRuns, check_array, elements_virt
 
-# frame.py
-_BYTE_SHARED = const(13)
-
 # Bytes of an array's element.
 _ELEMENT = const(4)
 
 # Frames that are changed without an interrupt between them: some microseconds, or
 # all of them where there are no interrupts.
 _CHUNK = 1 << 29 if PLAIN else 1024
-
-
-@micropython.viper
-def _count(base: int, start: int, end: int, flags: int) -> int:
-    """Return how many of the entries `start`..`end` have all of `flags`."""
-    count = 0
-    while start < end:
-        entry = base + (start << 5)
-        hit = 1 if (int(ptr16(entry)[0]) & flags) == flags else 0
-        step = 1
-        if int(ptr8(entry)[_BYTE_SHARED]):
-            # All entries of a page that stands for many are alike.
-            step = 128 - (start & 127)
-            if step > end - start:
-                step = end - start
-        count += hit * step
-        start += step
-    return count
 
 
 class FrameFlags(FrameRuns):
@@ -97,7 +76,10 @@ class FrameFlags(FrameRuns):
         count = 0
         for region in self.regions:
             if region.present:
-                count += _count(self._base, region.start, region.end, flags)
+                frames = region.end - region.start
+                entry = self._base + (region.start << ENTRY_SHIFT)
+                end = entry + (frames << ENTRY_SHIFT)
+                count += flagloops.having(entry, flags, frames, end)
         return count
 
     @micropython.native
