@@ -54,6 +54,17 @@ HOT = {
     "owner": 44 | uctypes.UINT32,
 }
 
+# Words of the struct.
+_FIRST = const(2)
+_LAST = const(3)
+_TOP = const(4)
+_PLAIN = const(5)
+_TURNED = const(6)
+_MAGAZINE = const(7)
+_TOP_FIRST = const(8)
+_GUARDS = const(9)
+_OWNER = const(11)
+
 # frame.py
 _USED = const(2)
 _CACHED = const(4)
@@ -101,13 +112,13 @@ class _ChangeFlags(_QuickCall):
             h = ptr32(hot)
             frame = int(pfn)
             bits = int(flags)
-            if (bits >> 16) == 0 and frame >= int(h[2]) and frame <= int(h[3]):
+            if (bits >> 16) == 0 and frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
                 e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
                 word = int(e[0])
                 if (word >> 29) != _ABSENT and (int(e[3]) & _SHARED) == 0:
-                    if int(h[5]):
+                    if int(h[_PLAIN]):
                         if int(e[6]) == 0:
-                            e[0] = (word | bits) ^ (bits & int(h[6]))
+                            e[0] = (word | bits) ^ (bits & int(h[_TURNED]))
                             return
                     elif int(self.locked(hot, frame, bits)):
                         return
@@ -122,7 +133,7 @@ class _CheckFlags(_QuickCall):
             h = ptr32(int(self.hot))
             frame = int(pfn)
             bits = int(flags)
-            if (bits >> 16) == 0 and frame >= int(h[2]) and frame <= int(h[3]):
+            if (bits >> 16) == 0 and frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
                 e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
                 return (int(e[0]) & bits) == bits
         return int(self.long(pfn, flags)) != 0
@@ -135,14 +146,14 @@ class _Get(_QuickCall):
             hot = int(self.hot)
             h = ptr32(hot)
             frame = int(pfn)
-            if int(h[5]) and frame >= int(h[2]) and frame <= int(h[3]):
+            if int(h[_PLAIN]) and frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
                 virt = (int(h[0]) | int(h[1]) << 32) + (frame << 5)
                 e = ptr32(virt)
                 if (int(e[0]) >> 29) != _ABSENT and (int(e[3]) & _SHARED) == 0 and int(e[6]) == 0:
                     guard = FrameGuard([hot, virt, struct(virt, LAYOUT), unlock])
                     # The last thing that can fail is done.
-                    e[6] = int(h[11])
-                    h[9] = int(h[9]) + 1
+                    e[6] = int(h[_OWNER])
+                    h[_GUARDS] = int(h[_GUARDS]) + 1
                     return guard
         return self.long(pfn)
 
@@ -177,16 +188,20 @@ class _Free(_QuickCall):
             hot = int(self.hot)
             h = ptr32(hot)
             frame = int(pfn)
-            if frame >= int(h[2]) and frame <= int(h[3]):
+            if frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
                 e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
                 # A used head with one reference, and no run's.
                 if (int(e[0]) >> 29) == _USED and (int(e[3]) >> 16) == 1 and int(e[1]) == 0:
-                    m = ptr32(hot - _OFFSET + int(h[7]))
+                    m = ptr32(hot - _OFFSET + int(h[_MAGAZINE]))
                     count = int(m[0]) + 1
-                    if (int(e[0]) >> 24 & 31) or frame < int(h[8]) or count > _MAGAZINE_FRAMES:
+                    if (
+                        (int(e[0]) >> 24 & 31)
+                        or frame < int(h[_TOP_FIRST])
+                        or count > _MAGAZINE_FRAMES
+                    ):
                         if int(self.block(hot, frame)):
                             return
-                    elif int(h[5]) == 0:
+                    elif int(h[_PLAIN]) == 0:
                         if int(self.locked(hot, frame)):
                             return
                     elif int(e[6]) == 0:
@@ -207,7 +222,7 @@ def _change_locked(hot: int, frame: int, bits: int) -> int:
     if irq < 0:
         return 0
     field = ptr16(entry)
-    field[0] = (int(field[0]) | bits) ^ (bits & int(h[6]))
+    field[0] = (int(field[0]) | bits) ^ (bits & int(h[_TURNED]))
     release(entry + _LOCK, irq)
     return 1
 
@@ -221,7 +236,7 @@ def _take_frame(hot: int, order, tag) -> int:
     int(order)
     int(tag)
     h = ptr32(hot)
-    m = ptr32(hot - _OFFSET + int(h[7]))
+    m = ptr32(hot - _OFFSET + int(h[_MAGAZINE]))
     count = int(m[0])
     if count == 0:
         return 0
@@ -263,9 +278,9 @@ def _take_block(hot: int, order, tag) -> int:
         return 0
     h = ptr32(hot)
     base = int(h[0]) | int(h[1]) << 32
-    zone = hot - _OFFSET + (int(h[4]) << _ZONE_SHIFT)
+    zone = hot - _OFFSET + (int(h[_TOP]) << _ZONE_SHIFT)
     pfn = 0
-    if int(h[5]):
+    if int(h[_PLAIN]):
         if int(ptr32(zone)[0]) == 0:
             pfn = int(take(zone, base, k))
     else:
@@ -293,7 +308,7 @@ def _give_frame_locked(hot: int, frame: int) -> int:
     base = int(h[0]) | int(h[1]) << 32
     irq = int(disable_irq())
     done = 0
-    magazine = hot - _OFFSET + int(h[7])
+    magazine = hot - _OFFSET + int(h[_MAGAZINE])
     if int(ptr32(magazine)[0]) < _MAGAZINE_FRAMES:
         if int(retire(base + (frame << 5), int(context()), 0)) >= 0:
             done = int(push(magazine, base, frame, int(_MAGAZINE_FRAMES)))
@@ -311,7 +326,7 @@ def _give_block(hot: int, frame: int) -> int:
     base = int(h[0]) | int(h[1]) << 32
     e = ptr32(base + (frame << 5))
     order = int(e[0]) >> 24 & 31
-    if int(h[5]) == 0 or int(e[6]) or (order and (int(e[8]) >> 29) == _COMPOUND_TAIL):
+    if int(h[_PLAIN]) == 0 or int(e[6]) or (order and (int(e[8]) >> 29) == _COMPOUND_TAIL):
         return 0
     number = 2
     if frame < _DMA32_END:
@@ -320,10 +335,10 @@ def _give_block(hot: int, frame: int) -> int:
     if int(ptr32(zone)[0]):
         return 0
     e[3] = 0
-    if order or frame < int(h[8]):
+    if order or frame < int(h[_TOP_FIRST]):
         give(zone, base, frame, order)
     else:
-        magazine = hot - _OFFSET + int(h[7])
+        magazine = hot - _OFFSET + int(h[_MAGAZINE])
         drain_magazine(zone, base, magazine, int(_MAGAZINE_BATCH))
         push(magazine, base, frame, int(_MAGAZINE_FRAMES))
     return 1
