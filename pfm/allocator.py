@@ -116,10 +116,9 @@ class FrameAllocator:
 
     def _open(self):
         """Build the zones and their free lists over an array just built."""
-        count = self.frames.count
-        bounds = Zone.BOUNDS
         for zone in range(ZONES):
-            set_bounds(self._zones[zone], bounds[zone], min(bounds[zone + 1], count))
+            end = min(Zone.BOUNDS[zone + 1], self._last + 1)
+            set_bounds(self._zones[zone], Zone.BOUNDS[zone], end)
         for region in self.regions:
             if region.present:
                 self._adopt(region.start, region.end, region.usable, True)
@@ -136,13 +135,15 @@ class FrameAllocator:
         """Count the frames `start`..`end` into their zones if they are new; free them if `usable`."""
         zone = zone_of(start)
         while start < end:
-            high = min(end, Zone.BOUNDS[zone + 1])
+            high = Zone.BOUNDS[zone + 1]
+            if high > end:
+                high = end
             address = self._zones[zone]
             if arrives:
                 add_present(address, high - start)
             if usable:
-                if zone > self._top >= 0:
-                    # The magazines hold frames of the highest zone only.
+                if not arrives and zone > self._top >= 0:
+                    # The magazines hold frames of the highest zone only; those of init hold none.
                     self.drain()
                 irq = acquire(address, Zone.NAMES[zone])
                 buddy.seed(address, self._base, start, high)
