@@ -18,7 +18,7 @@ import uctypes
 from micropython import const
 
 from . import limine
-from .address import PAGE_SHIFT, PAGE_SIZE, PFN_LIMIT, PHYS_LIMIT
+from .address import PAGE_SHIFT
 from .errors import GarbledMemoryMapError, NoMemoryMapError
 
 # Types of a region that the protocol does not have: RAM that a range counted inward
@@ -55,6 +55,10 @@ _RAM_RANKS = sum([1 << _RANK[kind] for kind in RAM])
 # Where an edge has its frame, and the bits of its rank.
 _EDGE_SHIFT = const(8)
 _RANK_MASK = const(127)
+
+# Bytes in all frames, `PFN_LIMIT` of them.
+_BYTES_LIMIT = const(1 << 44)
+_PAGE_MASK = const(4095)
 
 # Neither a response nor a list of pointers lies in the null page, and both are aligned.
 _ADDRESS_MIN = const(4096)
@@ -128,36 +132,39 @@ def _edge(edges, start, end, kind):
 
     An edge is one number of the frame, the type's rank, and whether it is an end.
     """
-    if start < end:
-        rank = _RANK[kind] << 1
-        edges.append(start << _EDGE_SHIFT | rank)
-        edges.append(end << _EDGE_SHIFT | rank | 1)
+    rank = _RANK[kind] << 1
+    edges.append(start << _EDGE_SHIFT | rank)
+    edges.append(end << _EDGE_SHIFT | rank | 1)
 
 
 def _edges(entries):
     """Return the edges of all entries, sorted, each rounded as the entry's type asks."""
     edges = []
     for base, length, kind in entries:
-        end = min(base + length, PHYS_LIMIT)
+        end = base + length
+        if end > _BYTES_LIMIT:
+            end = _BYTES_LIMIT
         if not length or base >= end:
             continue
         if kind > limine.RESERVED_MAPPED:
             kind = limine.RESERVED
-        outer_start = min(base >> PAGE_SHIFT, PFN_LIMIT)
-        outer_end = min((end + PAGE_SIZE - 1) >> PAGE_SHIFT, PFN_LIMIT)
+        outer_start = base >> PAGE_SHIFT
+        outer_end = (end + _PAGE_MASK) >> PAGE_SHIFT
         if kind not in _INWARD:
             _edge(edges, outer_start, outer_end, kind)
             continue
-        start = min((base + PAGE_SIZE - 1) >> PAGE_SHIFT, PFN_LIMIT)
-        end = min(end >> PAGE_SHIFT, PFN_LIMIT)
+        start = (base + _PAGE_MASK) >> PAGE_SHIFT
+        end >>= PAGE_SHIFT
         if start >= end:
             _edge(edges, outer_start, outer_end, PARTIAL)
             continue
         if not start:
             _edge(edges, 0, 1, limine.RESERVED)
         _edge(edges, start, end, kind)
-        _edge(edges, outer_start, start, PARTIAL)
-        _edge(edges, end, outer_end, PARTIAL)
+        if start > outer_start:
+            _edge(edges, outer_start, start, PARTIAL)
+        if outer_end > end:
+            _edge(edges, end, outer_end, PARTIAL)
     edges.sort()
     return edges
 
