@@ -30,7 +30,7 @@ def zero(virt, size):
         if size:
             framebuf.FrameBuffer(block, size, 1, framebuf.GS8).fill(0)
     else:
-        struct.pack_into("{}s".format(size), block, 0, b"")
+        struct.pack_into("%ds" % size, block, 0, b"")
 
 
 def entries(virt, count, word, shared):
@@ -38,12 +38,12 @@ def entries(virt, count, word, shared):
 
     Cost: C's memcpy, which doubles what the first few are.
     """
-    done = min(count, _STORED_MAX)
-    _store(virt, done, word, shared)
-    if done == count:
+    if count <= _STORED_MAX:
+        _store(virt, count, word, shared)
         return
+    _store(virt, _STORED_MAX, word, shared)
     size = count << _ENTRY_SHIFT
-    done <<= _ENTRY_SHIFT
+    done = _STORED_MAX << _ENTRY_SHIFT
     block = uctypes.bytearray_at(virt, size)
     view = memoryview(block)
     while done < size:
