@@ -9,7 +9,7 @@ pages between them are one read-only page of absent entries.
 from micropython import const
 
 from . import backing, fill
-from .address import PAGE_SHIFT, PAGE_SIZE, signed
+from .address import PAGE_SHIFT, PAGE_SIZE, PFN_LIMIT, signed
 from .errors import NoMemoryMapError, NoRoomError
 from .flags import PageFlags
 from .frame import ABSENT_WORD, ENTRY_SHIFT, ENTRY_SIZE, RESERVED_WORD, SHARED_WORD
@@ -36,6 +36,12 @@ class FrameArray:
     allocator's own state, the granules, and the page tables that map them.
     """
 
+    base = 0
+    address = 0
+    start_phys = 0
+    end_phys = 0
+    control_phys = 0
+
     def __init__(self, regions):
         self.regions = regions
         present = [region for region in regions if region.present]
@@ -43,11 +49,6 @@ class FrameArray:
             raise NoMemoryMapError("the memory map tells of no RAM")
         self.first = present[0].start
         self.count = present[-1].end
-        self.base = 0
-        self.address = 0
-        self.start_phys = 0
-        self.end_phys = 0
-        self.control_phys = 0
 
     def save(self, saved):
         """Note in the struct `saved` (see resume.py) where the array lies."""
@@ -72,22 +73,24 @@ class FrameArray:
         too, so that the array needs no mapping.  Raises NoRoomError.
         """
         pages = (self.count + _GRANULE - 1) >> GRANULE_SHIFT
-        runs = self._runs() if sparse else [[0, pages]]
-        own = sum([end - first for first, end in runs])
+        own = pages
         tables = 0
+        runs = [[0, pages]]
         if sparse:
+            runs = self._runs()
+            own = sum([end - first for first, end in runs])
             # Each run may begin and end inside a table of each of three levels, and the
             # holes share one chain of tables.
-            for first, end in runs:
-                tables += (end - first) // _TABLE_ENTRIES + 2 * 3
-            tables += 3
+            tables = sum([(end - first) // _TABLE_ENTRIES + 2 * 3 for first, end in runs]) + 3
         needed = control_pages + _SHARED_PAGES + own + tables
         largest = 0
         for region in reversed(self.regions):
             if region.usable:
-                largest = max(largest, region.end - region.start)
-                if largest >= needed:
+                room = region.end - region.start
+                if room >= needed:
                     break
+                if room > largest:
+                    largest = room
         else:
             raise NoRoomError(needed, largest)
         self.start_phys = (region.end - needed) << PAGE_SHIFT
@@ -206,24 +209,25 @@ class FrameArray:
 
     def _cut(self, runs):
         """Return (first page, end, pieces) for each run, in which pieces (start, end, word) tile its entries."""
-        spans = iter(self._spans())
-        span = next(spans)
+        spans = self._spans()
+        # Past the last one is a hole.
+        spans.append((PFN_LIMIT, PFN_LIMIT, 0))
         cut = []
+        n = 0
         for first, end in runs:
             pieces = []
             at = first << GRANULE_SHIFT
             stop = end << GRANULE_SHIFT
             while at < stop:
-                if span is None or span[0] >= stop:
-                    pieces.append((at, stop, ABSENT_WORD))
-                    break
-                if span[0] > at:
-                    pieces.append((at, span[0], ABSENT_WORD))
-                    at = span[0]
-                pieces.append((at, min(span[1], stop), span[2]))
-                at = min(span[1], stop)
-                if span[1] <= stop:
-                    span = next(spans, None)
+                low, high, word = spans[n]
+                if at < low:
+                    high, word = low, ABSENT_WORD
+                elif high <= stop:
+                    n += 1
+                if high > stop:
+                    high = stop
+                pieces.append((at, high, word))
+                at = high
             cut.append((first, end, pieces))
         return cut
 
