@@ -19,6 +19,10 @@ _PRIVATE = 0x02 | 0x20 | 0x4000
 _HUGE = 14
 _HUGE_SIZE = 2 << 20
 
+# Of fewer entries to write all is quicker than to share pages, for which the host
+# takes some six microseconds for each mapping, and two for each page when it is first written.
+_SHARED_MIN = 1 << 20
+
 if ffi:
     _libc = ffi.open(None)
     _mmap = _libc.func("P", "mmap", "PLiiil")
@@ -75,8 +79,8 @@ def machine(frames):
 
 
 def lazy_machine(frames):
-    """Return such a machine whose array shares pages until they are written; a plain one on the target."""
-    return FakeMachine(_entries(frames)) if ffi else machine(frames)
+    """Return such a machine whose array shares pages until they are written, where the host can and that pays."""
+    return FakeMachine(_entries(frames)) if ffi and frames >= _SHARED_MIN else machine(frames)
 
 
 def _entries(frames):
