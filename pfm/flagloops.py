@@ -25,55 +25,67 @@ _PAGE_SHIFT = const(12)
 
 
 @micropython.viper
-def set_range(entry: int, bits: int, step: int, end: int):
+def set_range(entry: int, bits: int, step: int, end: int, control: int):
     """Set `bits` in the entries from the address `entry` to `end`, `step` bytes apart."""
-    groups = end - 7 * step
-    while entry < groups:
-        ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
-        entry += step
     while entry < end:
-        ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
-        entry += step
+        if int(ptr8(entry)[_BYTE_SHARED]):
+            touch(control, entry)
+        stop = (entry >> _PAGE_SHIFT << _PAGE_SHIFT) + (1 << _PAGE_SHIFT)
+        if stop > end:
+            stop = end
+        groups = stop - 7 * step
+        while entry < groups:
+            ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
+            entry += step
+        while entry < stop:
+            ptr16(entry)[0] = int(ptr16(entry)[0]) | bits
+            entry += step
 
 
 @micropython.viper
-def keep_range(entry: int, bits: int, step: int, end: int):
+def keep_range(entry: int, bits: int, step: int, end: int, control: int):
     """Clear all but `bits` in the entries from the address `entry` to `end`, `step` bytes apart."""
-    groups = end - 7 * step
-    while entry < groups:
-        ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
-        entry += step
-        ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
-        entry += step
     while entry < end:
-        ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
-        entry += step
+        if int(ptr8(entry)[_BYTE_SHARED]):
+            touch(control, entry)
+        stop = (entry >> _PAGE_SHIFT << _PAGE_SHIFT) + (1 << _PAGE_SHIFT)
+        if stop > end:
+            stop = end
+        groups = stop - 7 * step
+        while entry < groups:
+            ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
+            entry += step
+            ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
+            entry += step
+        while entry < stop:
+            ptr16(entry)[0] = int(ptr16(entry)[0]) & bits
+            entry += step
 
 
 @micropython.viper

@@ -99,10 +99,10 @@ class FrameFlags(FrameRuns):
             locked = flagloops.first_locked(entry, stop, ENTRY_SIZE)
             if locked < stop:
                 self._stuck(end - ((stop - locked) >> ENTRY_SHIFT))
-        touch_range(self._zones[0], self._base, pfn, end)
         if alone:
             self._store_range(entry, stop, on, off)
         else:
+            touch_range(self._zones[0], self._base, pfn, end)
             done = self._change_each(end - count, 0, count, on, off)
             if done < count:
                 self._stuck(end - count + done)
@@ -146,7 +146,7 @@ class FrameFlags(FrameRuns):
         while entry < stop:
             end = min(entry + _CHUNK * ENTRY_SIZE, stop)
             irq = disable_irq()
-            change(entry, bits, ENTRY_SIZE, end)
+            change(entry, bits, ENTRY_SIZE, end, self._zones[0])
             enable_irq(irq)
             entry = end
 
