@@ -37,12 +37,12 @@ _MAP_NORESERVE = const(0x4000)
 _MAP_POPULATE = const(0x8000)
 _MAP_FIXED_NOREPLACE = const(0x100000)
 
-# One mapping of this many pages stands for as many shared ones; of more where
-# there are many, for a mapping takes as long as writing three pages.
-_SHARED_PAGES = const(512)
-_SHARED_PAGES_MANY = const(4096)
-_SHARED_MANY = const(1 << 18)
-# Pages that one call writes, a divisor of both.
+# One mapping stands for as many shared pages as the file has: the 256th part of them
+# within these bounds, for a mapping takes as long as writing three pages.
+_PATTERN_SHIFT = const(8)
+_PATTERN_MIN = const(512)
+_PATTERN_MAX = const(8192)
+# Pages that one call writes.
 _WRITTEN_PAGES = const(16)
 
 _BUFFER_MAX = const(64 << 20)
@@ -169,7 +169,8 @@ class FileMemory:
         """Map as `PageTables.map_shared`, but with the frame's contents of now."""
         self._shared.append((virt, virt + count * PAGE_SIZE, phys))
         pattern = _Pattern.of(uctypes.bytearray_at(self.virt + phys, PAGE_SIZE))
-        pattern.reach(min(count, _SHARED_PAGES if count < _SHARED_MANY else _SHARED_PAGES_MANY))
+        wanted = max(_PATTERN_MIN, min(_PATTERN_MAX, count >> _PATTERN_SHIFT))
+        pattern.reach(min(count, wanted))
         while count:
             pages = min(count, pattern.pages)
             _map(virt, pages * PAGE_SIZE, _PROT_READ, _MAP_SHARED | _MAP_FIXED, pattern.file)
