@@ -20,8 +20,8 @@ _HUGE = 14
 _HUGE_SIZE = 2 << 20
 
 # Of fewer entries to write all is quicker than to share pages, for which the host
-# takes some six microseconds for each mapping, and two for each page when it is first written.
-_SHARED_MIN = 1 << 20
+# takes some six microseconds for each mapping, and more for each page when it is first written.
+SHARED_MIN = 1 << 20
 
 if ffi:
     _libc = ffi.open(None)
@@ -79,8 +79,8 @@ def machine(frames):
 
 
 def lazy_machine(frames):
-    """Return such a machine whose array shares pages until they are written, where the host can and that pays."""
-    return FakeMachine(_entries(frames)) if ffi and frames >= _SHARED_MIN else machine(frames)
+    """Return such a machine whose array shares pages until they are written; a plain one on the target."""
+    return FakeMachine(_entries(frames)) if ffi else machine(frames)
 
 
 def _entries(frames):

@@ -10,7 +10,7 @@ from pfm.testing import ffi
 
 from .agree import agree
 from .cpeers import peers
-from .fakes import lazy_machine, machine, memory
+from .fakes import SHARED_MIN, lazy_machine, machine, memory
 from .measure import compare
 
 _FLAGS = 0xFFFF
@@ -72,8 +72,8 @@ def inits(frames):
     peers.peer_memset(scratch.virt, frames * _REFERENCE_SIZE)
     reference()
     agree("init", "reference", peers.reference_differs(scratch.virt, base, frames, _FLAGS), frames)
-    # The loop comes before the two that write the same array and are compared, so that
-    # both find it in the caches, as far as it has room there.
+    # The loop comes before those that write the same array and are compared, so that
+    # they all find it in the caches, as far as it has room there.
     jobs = [
         ("C reference", reference),
         ("C loop", lambda: fill(base)),
@@ -82,12 +82,11 @@ def inits(frames):
     ]
     lazy = None
     if ffi:
-        lazy = lazy_machine(frames)
+        lazy = lazy_machine(frames) if frames >= SHARED_MIN else plain
         jobs.append(("pfm", lazy.boot))
     rows = compare("init", frames, "frame", frames, jobs)
-    for used in (plain, scratch, lazy):
-        if used:
-            used.close()
+    for used in {plain, scratch, lazy or plain}:
+        used.close()
     return rows
 
 
