@@ -30,7 +30,7 @@ _PROT_WRITE = const(2)
 _MAP_SHARED = const(0x01)
 _MAP_PRIVATE = const(0x02)
 _PROT_READ_WRITE = const(0x01 | 0x02)
-_MAP_SHARED_FIXED_POPULATE = const(0x01 | 0x10 | 0x8000)
+_MAP_SHARED_FIXED = const(0x01 | 0x10)
 _MAP_FIXED = const(0x10)
 _MAP_ANONYMOUS = const(0x20)
 _MAP_NORESERVE = const(0x4000)
@@ -78,7 +78,7 @@ def _file(size, name):
 
 def _map_page(virt, file, phys):
     """Map the page at `virt` to the file's at `phys`; touches no Python heap."""
-    _mmap(virt, PAGE_SIZE, _PROT_READ_WRITE, _MAP_SHARED_FIXED_POPULATE, file, phys)
+    _mmap(virt, PAGE_SIZE, _PROT_READ_WRITE, _MAP_SHARED_FIXED, file, phys)
 
 
 backing.host_map = _map_page
