@@ -12,7 +12,7 @@ from micropython import const
 from .backing import touch_range
 from .buddy import give, holder, seed, take
 from .fill import words
-from .lock import cmpxchg32, disable_irq, enable_irq, xchg32
+from .lock import cmpxchg32, xchg32
 
 # zone.py
 _ORDER_MAX = const(18)
@@ -28,6 +28,8 @@ _KIND_CACHED = const(4)
 _KIND_COMPOUND_TAIL = const(5)
 # A `state` that lasts for one call of free_many: used, and already seen in this array.
 _LEAVING = const(0x1F)
+# The upper half of the first word of a single used frame.
+_SINGLE = const(2 << 13)
 # The fourth word of a head with one reference.
 _ONE_REFERENCE = const(1 << 16)
 
@@ -106,48 +108,48 @@ def take_many(
 
 @micropython.viper
 def leave_many(
-    element: int, entry: int, pfn: int, base: int, end: int, low: int, high: int, owner: int
+    element: int, entry: int, pfn: int, base: int, end: int, low: int, high: int
 ) -> int:
     """Mark the frames of the array elements from the address `element` to `end` as leaving.
 
     Returns where it stopped: at `end`, or at the first that is no single allocated
-    frame in `low`..`high`, unlocked and referenced once.  `owner` is who takes the
-    locks, 0 where there is no other processor and interrupts are off.  `entry` and
-    `pfn` are 0.
+    frame in `low`..`high`, unlocked and referenced once.  For the only processor,
+    with interrupts off.  `entry` and `pfn` are 0.
     """
-    used = int(_KIND_USED) << 13
     while element < end:
         pfn = int(ptr32(element)[0])
         if pfn < low or pfn > high:
             break
         entry = base + (pfn << 5)
-        # The entry of an absent frame cannot be written, so no lock is tried there.
-        if (int(ptr32(entry)[0]) >> 16) != used:
+        if (int(ptr32(entry)[0]) >> 16) != _SINGLE:
             break
-        if owner:
-            if int(_mark_locked(entry, owner)) == 0:
-                break
-        elif int(ptr32(entry)[6]) or int(ptr32(entry)[1]) or (int(ptr32(entry)[3]) >> 16) != 1:
+        if int(ptr32(entry)[6]) or int(ptr32(entry)[1]) or (int(ptr32(entry)[3]) >> 16) != 1:
             break
-        else:
-            ptr8(entry)[3] = _LEAVING
+        ptr8(entry)[3] = _LEAVING
         element += 4
     return element
 
 
 @micropython.viper
-def _mark_locked(entry: int, owner: int) -> int:
-    """Mark a single used frame as leaving under its lock; return 1, or 0 where it is none or locked."""
-    done = 0
-    irq = int(disable_irq())
-    if int(cmpxchg32(entry + 24, 0, owner)) == 0:
-        e = ptr32(entry)
-        if (int(e[0]) >> 16) == (_KIND_USED << 13) and int(e[1]) == 0 and (int(e[3]) >> 16) == 1:
-            done = 1
-            ptr8(entry)[3] = _LEAVING
-        xchg32(entry + 24, 0)
-    enable_irq(irq)
-    return done
+def leave_many_locked(element: int, base: int, end: int, low: int, high: int, owner: int) -> int:
+    """Mark frames as `leave_many`, each under its lock, for one of several processors."""
+    while element < end:
+        pfn = int(ptr32(element)[0])
+        if pfn < low or pfn > high:
+            break
+        e = ptr32(base + (pfn << 5))
+        lock = base + (pfn << 5) + 24
+        # The entry of an absent frame cannot be written, so no lock is tried there.
+        if (int(e[0]) >> 16) != _SINGLE or int(cmpxchg32(lock, 0, owner)):
+            break
+        good = (int(e[0]) >> 16) == _SINGLE and int(e[1]) == 0 and (int(e[3]) >> 16) == 1
+        if good:
+            ptr8(e)[3] = _LEAVING
+        xchg32(lock, 0)
+        if not good:
+            break
+        element += 4
+    return element
 
 
 @micropython.viper
@@ -178,12 +180,15 @@ def give_many(
         ptr32(entry)[0] = 0
         ptr32(entry)[3] = 0
         pfn += 1
-        while element < end and int(ptr32(element)[0]) == pfn and pfn < high:
+        while element < end and int(ptr32(element)[0]) == pfn:
             entry += 32
             ptr32(entry)[0] = 0
             ptr32(entry)[3] = 0
             element += 4
             pfn += 1
+        # What lies beyond is given when the zone there has its turn.
+        if pfn > high:
+            pfn = high
         given += pfn - start
         seed(zone, base, start, pfn)
     return given

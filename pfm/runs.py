@@ -167,13 +167,17 @@ class FrameRuns(FrameAllocator):
     def _leave_many(self, frames, first, end):
         """Mark the frames of the array, elements at `first`..`end`, as leaving, or raise and leave all as they were."""
         element = first
-        owner = 0 if self._processors == 1 else context()
+        alone = self._processors == 1
+        base = self._base
+        low = self._first
+        high = self._last
         while element < end:
             stop = min(element + _CHUNK * _INT_SIZE, end)
             irq = disable_irq()
-            element = bulk.leave_many(
-                element, 0, 0, self._base, stop, self._first, self._last, owner
-            )
+            if alone:
+                element = bulk.leave_many(element, 0, 0, base, stop, low, high)
+            else:
+                element = bulk.leave_many_locked(element, base, stop, low, high, context())
             enable_irq(irq)
             if element < stop:
                 bulk.stay_many(first, element, self._base)

@@ -329,7 +329,28 @@ def test_many_bad_counts_and_arrays():
             equal(zone(pfm, number).lock, 0)
 
 
+def test_many_in_one_row_across_zones_come_back():
+    with FakeMachine([(0, 32 * MIB, limine.USABLE)]) as machine:
+        pfm = machine.boot()
+        pfm.drain()
+        before = lists(pfm)
+        dma, dma32, _ = pfm.free_frames()
+        found = sorted(list(pfm.alloc_many(dma, Zone.DMA)) + list(pfm.alloc_many(dma32)))
+        assert found[0] < Zone.BOUNDS[1] < found[-1]
+        pfm.free_many(array("I", found))
+        equal(lists(pfm), before)
+        pfm.check()
+
+
 def test_free_many_refuses_all_for_one():
+    _refuse_all_for_one(1)
+
+
+def test_free_many_as_one_of_several_processors():
+    _refuse_all_for_one(2)
+
+
+def _refuse_all_for_one(processors):
     with FakeMachine(THREE_ZONES) as machine:
         pfm = machine.boot()
         good = pfm.alloc_many(20)
@@ -341,6 +362,14 @@ def test_free_many_refuses_all_for_one():
         freed = pfm.alloc()
         pfm.free(freed)
         array_start = frames(pfm.frames.start_phys)
+
+        def free_many(array_):
+            pfm._processors = processors
+            try:
+                pfm.free_many(array_)
+            finally:
+                pfm._processors = 1
+
         for bad, wanted in (
             (good[3], FrameStateError),
             (shared, RefcountError),
@@ -358,8 +387,8 @@ def test_free_many_refuses_all_for_one():
         ):
             frames_ = array("I", good)
             frames_.append(bad)
-            equal(refused(pfm, wanted, pfm.free_many, frames_).pfn, bad)
+            equal(refused(pfm, wanted, free_many, frames_).pfn, bad)
         with pfm.get(good[7]):
-            equal(refused(pfm, LockHeldError, pfm.free_many, good).what, good[7])
-        pfm.free_many(good)
+            equal(refused(pfm, LockHeldError, free_many, good).what, good[7])
+        free_many(good)
         pfm.check()
