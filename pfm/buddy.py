@@ -40,7 +40,8 @@ _GRANULE_ORDER = const(7)
 def give(zone: int, base: int, pfn: int, order: int):
     """Put the block at `pfn` on the free lists, merged with its buddies as far as they are free.
 
-    Cost: a step for each order merged.
+    Its head's page of the array has a frame of its own, as that of each block that was
+    allocated has.  Cost: a step for each order merged.
     """
     z = ptr32(zone)
     start = int(z[_START])
@@ -49,10 +50,7 @@ def give(zone: int, base: int, pfn: int, order: int):
     size = 1 << order
     list_virt = zone + _LISTS + (order << 3)
     z[_FREE] = int(z[_FREE]) + size
-    entry = base + (pfn << 5)
-    if int(ptr8(entry)[_BYTE_SHARED]):
-        touch(zone, entry)
-    ptr32(entry)[0] = 0
+    ptr32(base + (pfn << 5))[0] = 0
     while order < _ORDER_MAX:
         buddy = pfn ^ size
         if buddy < start or buddy + size > end:
@@ -169,12 +167,14 @@ def claim(zone: int, base: int, pfn: int, order: int):
     # No piece that goes back can merge: the block that it would merge into was one until now.
     while found > order:
         found -= 1
-        half = 1 << found
-        if pfn & half:
-            give(zone, base, block, found)
-            block += half
+        rest = block
+        if pfn & (1 << found):
+            block += 1 << found
         else:
-            give(zone, base, block + half, found)
+            rest += 1 << found
+        if int(ptr8(base + (rest << 5))[_BYTE_SHARED]):
+            touch(zone, base + (rest << 5))
+        give(zone, base, rest, found)
 
 
 @micropython.viper
@@ -211,8 +211,19 @@ def seed(zone: int, base: int, start: int, end: int):
 
     Cost: a step for each block, not for each frame.
     """
+    # The blocks grow with the alignment of `start`, then shrink towards `end`.
+    order = 0
     while start < end:
-        order = int(piece(start, end))
+        while (
+            order < _ORDER_MAX
+            and (start & ((2 << order) - 1)) == 0
+            and start + (2 << order) <= end
+        ):
+            order += 1
+        while start + (1 << order) > end:
+            order -= 1
+        if int(ptr8(base + (start << 5))[_BYTE_SHARED]):
+            touch(zone, base + (start << 5))
         give(zone, base, start, order)
         start += 1 << order
 
