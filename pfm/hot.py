@@ -94,16 +94,15 @@ class _QuickCall:
     to one: of any other an operation makes a new object.
     """
 
-    def __init__(self, hot, long):
+    def __init__(self, hot, long, single=None, block=None):
         self.hot = hot
         self.long = long
+        # What it calls for one frame, and for a block.
+        self.single = single
+        self.block = block
 
 
 class _ChangeFlags(_QuickCall):
-    def __init__(self, hot, long):
-        super().__init__(hot, long)
-        self.locked = _change_locked
-
     @micropython.viper
     def call(self, pfn, flags):
         both = pfn | flags
@@ -120,7 +119,7 @@ class _ChangeFlags(_QuickCall):
                         if int(e[6]) == 0:
                             e[0] = (word | bits) ^ (bits & int(h[_TURNED]))
                             return
-                    elif int(self.locked(hot, frame, bits)):
+                    elif int(self.single(hot, frame, bits)):
                         return
         self.long(pfn, flags)
 
@@ -159,29 +158,19 @@ class _Get(_QuickCall):
 
 
 class _Alloc(_QuickCall):
-    def __init__(self, hot, long):
-        super().__init__(hot, long)
-        self.frame = _take_frame if PLAIN else _take_frame_masked
-        self.block = _take_block
-
     @micropython.native
     def call(self, order=0, zone=None, zero=False, tag=0, compound=False):
         if zone is None and not (zero or tag or compound):
             if order:
                 pfn = self.block(self.hot, order, tag)
             else:
-                pfn = self.frame(self.hot, order, tag)
+                pfn = self.single(self.hot, order, tag)
             if pfn:
                 return pfn
         return self.long(order, zone, zero, tag, compound)
 
 
 class _Free(_QuickCall):
-    def __init__(self, hot, long):
-        super().__init__(hot, long)
-        self.locked = _give_frame_locked
-        self.block = _give_block
-
     @micropython.viper
     def call(self, pfn):
         if ~~pfn is pfn:
@@ -202,7 +191,7 @@ class _Free(_QuickCall):
                         if int(self.block(hot, frame)):
                             return
                     elif int(h[_PLAIN]) == 0:
-                        if int(self.locked(hot, frame)):
+                        if int(self.single(hot, frame)):
                             return
                     elif int(e[6]) == 0:
                         e[0] = int(_CACHED) << 29
@@ -361,11 +350,13 @@ def install(manager, frames, control, magazine):
         state.guards = 0
         state.owner = context()
     hot = control + _OFFSET
-    manager.set_flags = _ChangeFlags(hot, manager.set_flags).call
-    manager.clear_flags = _ChangeFlags(control + _CLEAR_OFFSET, manager.clear_flags).call
+    clear = control + _CLEAR_OFFSET
+    manager.set_flags = _ChangeFlags(hot, manager.set_flags, _change_locked).call
+    manager.clear_flags = _ChangeFlags(clear, manager.clear_flags, _change_locked).call
     manager.check_flags = _CheckFlags(hot, manager.check_flags).call
     manager.get = _Get(hot, manager.get).call
     if not manager.debug:
-        manager.alloc = _Alloc(hot, manager.alloc).call
-        manager.free = _Free(hot, manager.free).call
+        single = _take_frame if PLAIN else _take_frame_masked
+        manager.alloc = _Alloc(hot, manager.alloc, single, _take_block).call
+        manager.free = _Free(hot, manager.free, _give_frame_locked, _give_block).call
     return hot
