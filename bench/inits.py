@@ -80,13 +80,15 @@ def inits(frames):
         ("pfm, every entry written", plain.boot),
         ("C memset", lambda: peers.peer_memset(base, frames * ENTRY_SIZE)),
     ]
-    lazy = None
+    used = [plain, scratch]
     if ffi:
-        lazy = lazy_machine(frames) if frames >= SHARED_MIN else plain
-        jobs.append(("pfm", lazy.boot))
+        shared = lazy_machine(frames)
+        used.append(shared)
+        jobs.append(("pfm, pages shared", shared.boot))
+        jobs.append(("pfm", shared.boot if frames >= SHARED_MIN else plain.boot))
     rows = compare("init", frames, "frame", frames, jobs)
-    for used in {plain, scratch, lazy or plain}:
-        used.close()
+    for one in used:
+        one.close()
     return rows
 
 
