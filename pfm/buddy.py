@@ -32,8 +32,15 @@ _KIND_FREE = const(1 << 5)
 _COMPOUND_TAIL = const(5)
 _BYTE_SHARED = const(13)
 
-# A page of the array describes a block of this order.
-_GRANULE_ORDER = const(7)
+_ORDER_MASK = const(31)
+
+# Frames of the largest block.
+_SIZE_MAX = const(1 << 18)
+# What a free head's first word has more than that of the order below.
+_WORD_STEP = const(0x01010000)
+
+# Frames that a page of the array describes.
+_GRANULE = const(1 << 7)
 
 
 @micropython.viper
@@ -51,12 +58,14 @@ def give(zone: int, base: int, pfn: int, order: int):
     list_virt = zone + _LISTS + (order << 3)
     z[_FREE] = int(z[_FREE]) + size
     ptr32(base + (pfn << 5))[0] = 0
-    while order < _ORDER_MAX:
+    orders = int(z[_ORDERS])
+    free = _KIND_FREE | order
+    while size < _SIZE_MAX:
         buddy = pfn ^ size
         if buddy < start or buddy + size > end:
             break
         b = ptr32(base + (buddy << 5))
-        if (int(b[0]) >> 24) != (_KIND_FREE | order):
+        if (int(b[0]) >> 24) != free:
             break
         b[0] = 0
         after = int(b[1])
@@ -68,15 +77,16 @@ def give(zone: int, base: int, pfn: int, order: int):
         else:
             ptr32(list_virt)[0] = after
             if after == 0:
-                z[_ORDERS] = int(z[_ORDERS]) ^ size
+                orders ^= size
         ptr32(list_virt)[1] = int(ptr32(list_virt)[1]) - 1
-        pfn = pfn & buddy
-        size = size << 1
+        pfn &= buddy
+        size <<= 1
         list_virt += _LIST_SIZE
-        order += 1
+        free += 1
+    z[_ORDERS] = orders | size
     first = int(ptr32(list_virt)[0])
     e = ptr32(base + (pfn << 5))
-    e[0] = (_KIND_FREE | order) << 24 | order << 16
+    e[0] = free << 24 | (free & _ORDER_MASK) << 16
     e[1] = first
     e[2] = 0
     e[3] = int(e[3]) & 0xFFFF
@@ -86,7 +96,6 @@ def give(zone: int, base: int, pfn: int, order: int):
         ptr32(base + (first << 5))[2] = pfn
     ptr32(list_virt)[0] = pfn
     ptr32(list_virt)[1] = int(ptr32(list_virt)[1]) + 1
-    z[_ORDERS] = int(z[_ORDERS]) | size
 
 
 @micropython.viper
@@ -119,19 +128,22 @@ def take(zone: int, base: int, order: int) -> int:
     # Of what is split off, one block goes to each list below, which was empty.
     z[_ORDERS] = orders | (size - (1 << order))
     z[_FREE] = int(z[_FREE]) - (1 << order)
-    while found > order:
-        found -= 1
+    word = (_KIND_FREE | found) << 24 | found << 16
+    high = list_virt >> 32
+    stop = 1 << order
+    while size > stop:
         size >>= 1
         list_virt -= _LIST_SIZE
+        word -= _WORD_STEP
         half = block + (size << 5)
-        if found >= _GRANULE_ORDER and int(ptr8(half)[_BYTE_SHARED]):
+        if size >= _GRANULE and int(ptr8(half)[_BYTE_SHARED]):
             touch(zone, half)
         e = ptr32(half)
-        e[0] = (_KIND_FREE | found) << 24 | found << 16
+        e[0] = word
         e[1] = 0
         e[2] = 0
         e[4] = list_virt
-        e[5] = list_virt >> 32
+        e[5] = high
         ptr32(list_virt)[0] = pfn + size
         ptr32(list_virt)[1] = 1
     return pfn
