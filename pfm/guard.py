@@ -22,10 +22,10 @@ LAYOUT = PageFrame.LAYOUT
 
 def _field(name):
     def load(self):
-        return getattr(_held(self._held), name)
+        return getattr(_entry(self._held), name)
 
     def store(self, value):
-        setattr(_held(self._held), name, value)
+        setattr(_entry(self._held), name, value)
 
     return property(load, store)
 
@@ -41,7 +41,8 @@ class FrameGuard:
 
     @micropython.viper
     def __init__(self, held):
-        # One attribute for all: at each store of one, a class with properties is searched.
+        # [address of the struct of hot.py, the entry's address until release, the entry, unlock]:
+        # one attribute for all, for at each store of one a class with properties is searched.
         self._held = held
 
     flags = _field("flags")
@@ -55,7 +56,7 @@ class FrameGuard:
 
     def release(self):
         """Give the lock back.  Raises ReleasedError when that has been done."""
-        _held(self._held)
+        _entry(self._held)
         self.__exit__(None, None, None)
 
     @micropython.viper
@@ -79,7 +80,7 @@ class FrameGuard:
                 held[3](virt, h)
 
 
-def _held(held):
+def _entry(held):
     """Return the entry of a guard that has not been released."""
     if not held[1]:
         raise ReleasedError(_pfn(held[0], uctypes.addressof(held[2])))

@@ -1,6 +1,7 @@
 """The contract of the reference, on the machine that the kernel runs on."""
 
 import limine
+import machine
 import uctypes
 from ktap import equal, raises, skip
 
@@ -44,6 +45,26 @@ def test_example_of_the_reference():
     guard.order = 0
     guard.release()
     PFM.free(pfn)
+
+
+def _irq():
+    state = machine.disable_irq()
+    machine.enable_irq(state)
+    return state
+
+
+def test_interrupts_come_back_with_the_last_guard():
+    pfns = PFM.alloc_many(2)
+    before = _irq()
+    first = PFM.get(pfns[0])
+    off = _irq()
+    assert off != before
+    second = PFM.get(pfns[1])
+    first.release()
+    equal(_irq(), off)
+    second.release()
+    equal(_irq(), before)
+    PFM.free_many(pfns)
 
 
 def test_usable_ranges_are_present_and_not_reserved():
