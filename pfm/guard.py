@@ -3,7 +3,6 @@
 import micropython
 import uctypes
 from micropython import const
-from uctypes import struct
 
 from .errors import ReleasedError
 from .frame import LOCK_OFFSET, PageFrame
@@ -16,8 +15,6 @@ _IRQ = const(10)
 
 # frame.py, in words.
 _LOCK = const(6)
-
-LAYOUT = PageFrame.LAYOUT
 
 
 def _field(name):
@@ -114,6 +111,6 @@ def guard(hot, entry_virt, pfn):
 
     `hot` is the address of the struct of hot.py.  Raises LockHeldError, LockTimeoutError.
     """
-    made = FrameGuard([hot, entry_virt, struct(entry_virt, LAYOUT), unlock])
+    made = FrameGuard([hot, entry_virt, PageFrame.at(entry_virt), unlock])
     _count(hot, acquire(entry_virt + LOCK_OFFSET, pfn))
     return made

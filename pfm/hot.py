@@ -27,12 +27,12 @@ so what every call goes through names none.
 import micropython
 import uctypes
 from micropython import const
-from uctypes import struct
 
 from .buddy import give, take
 from .bulk import drain_magazine
 from .flags import FLAGS_MASK
-from .guard import LAYOUT, FrameGuard, unlock
+from .frame import PageFrame
+from .guard import FrameGuard, unlock
 from .lock import PLAIN, context, disable_irq, enable_irq, release, try_acquire
 from .ownership import push, retire
 
@@ -87,28 +87,20 @@ _MAGAZINE_FRAMES = const(64)
 _MAGAZINE_BATCH = const(32)
 
 
-class _QuickCall:
-    """A quick way to `long`, a bound method; `hot` is the address of the struct.
-
-    `(x | x) is x` and `~~x is x` tell the small integers from all else that converts
-    to one: of any other an operation makes a new object.
-    """
-
-    def __init__(self, hot, long, single=None, block=None):
-        self.hot = hot
-        self.long = long
-        # What it calls for one frame, and for a block.
-        self.single = single
-        self.block = block
+# The functions that follow make a quick way to `long`; `hot` is the address of the struct.
+# What a quick way needs is closed over, which costs a load.  With its arguments that
+# are five objects at most, beyond which the interpreter takes memory for a call.
+#
+# `(x | x) is x` and `~~x is x` tell the small integers from all else that converts
+# to one: of any other an operation makes a new object.
 
 
-class _ChangeFlags(_QuickCall):
+def _flags_changer(hot, long, locked):
     @micropython.viper
-    def call(self, pfn, flags):
+    def change_flags(pfn, flags):
         both = pfn | flags
         if (both | both) is both:
-            hot = int(self.hot)
-            h = ptr32(hot)
+            h = ptr32(int(hot))
             frame = int(pfn)
             bits = int(flags)
             if (bits >> 16) == 0 and frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
@@ -119,79 +111,71 @@ class _ChangeFlags(_QuickCall):
                         if int(e[6]) == 0:
                             e[0] = (word | bits) ^ (bits & int(h[_TURNED]))
                             return
-                    elif int(self.single(hot, frame, bits)):
+                    elif int(locked(hot, frame, bits)):
                         return
-        self.long(pfn, flags)
+        long(pfn, flags)
+
+    return change_flags
 
 
-class _CheckFlags(_QuickCall):
+def _flags_checker(hot, long):
     @micropython.viper
-    def call(self, pfn, flags) -> bool:
+    def check_flags(pfn, flags) -> bool:
         both = pfn | flags
         if (both | both) is both:
-            h = ptr32(int(self.hot))
+            h = ptr32(int(hot))
             frame = int(pfn)
             bits = int(flags)
             if (bits >> 16) == 0 and frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
                 e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
                 return (int(e[0]) & bits) == bits
-        return int(self.long(pfn, flags)) != 0
+        return int(long(pfn, flags)) != 0
+
+    return check_flags
 
 
-class _Get(_QuickCall):
+def _getter(hot, others, struct, guard_class):
     @micropython.viper
-    def call(self, pfn):
+    def get(pfn):
         if ~~pfn is pfn:
-            hot = int(self.hot)
-            h = ptr32(hot)
+            h = ptr32(int(hot))
             frame = int(pfn)
             if int(h[_PLAIN]) and frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
                 virt = (int(h[0]) | int(h[1]) << 32) + (frame << 5)
                 e = ptr32(virt)
                 if (int(e[0]) >> 29) != _ABSENT and (int(e[3]) & _SHARED) == 0 and int(e[6]) == 0:
-                    guard = FrameGuard([hot, virt, struct(virt, LAYOUT), unlock])
+                    guard = guard_class([hot, virt, struct(virt, others[1]), others[2]])
                     # The last thing that can fail is done.
                     e[6] = int(h[_OWNER])
                     h[_GUARDS] = int(h[_GUARDS]) + 1
                     return guard
-        return self.long(pfn)
+        return others[0](pfn)
+
+    return get
 
 
-class _Alloc(_QuickCall):
-    @micropython.native
-    def call(self, order=0, zone=None, zero=False, tag=0, compound=False):
-        if zone is None and not (zero or tag or compound):
-            if order:
-                pfn = self.block(self.hot, order, tag)
-            else:
-                pfn = self.single(self.hot, order, tag)
-            if pfn:
-                return pfn
-        return self.long(order, zone, zero, tag, compound)
-
-
-class _Free(_QuickCall):
+def _freer(hot, long, single, block):
     @micropython.viper
-    def call(self, pfn):
+    def free(pfn):
         if ~~pfn is pfn:
-            hot = int(self.hot)
-            h = ptr32(hot)
+            virt = int(hot)
+            h = ptr32(virt)
             frame = int(pfn)
             if frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
                 e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
                 # A used head with one reference, and no run's.
                 if (int(e[0]) >> 29) == _USED and (int(e[3]) >> 16) == 1 and int(e[1]) == 0:
-                    m = ptr32(hot - _OFFSET + int(h[_MAGAZINE]))
+                    m = ptr32(virt - _OFFSET + int(h[_MAGAZINE]))
                     count = int(m[0]) + 1
                     if (
                         (int(e[0]) >> 24 & 31)
                         or frame < int(h[_TOP_FIRST])
                         or count > _MAGAZINE_FRAMES
                     ):
-                        if int(self.block(hot, frame)):
+                        if int(block(virt, frame)):
                             return
                     elif int(h[_PLAIN]) == 0:
-                        if int(self.single(hot, frame)):
+                        if int(single(virt, frame)):
                             return
                     elif int(e[6]) == 0:
                         e[0] = int(_CACHED) << 29
@@ -199,7 +183,30 @@ class _Free(_QuickCall):
                         m[count] = frame
                         m[0] = count
                         return
-        self.long(pfn)
+        long(pfn)
+
+    return free
+
+
+class _Alloc:
+    # An object's method, for it is called with more arguments than five.
+
+    def __init__(self, hot, long, single, block):
+        self._hot = hot
+        self._long = long
+        self._single = single
+        self._block = block
+
+    @micropython.native
+    def alloc(self, order=0, zone=None, zero=False, tag=0, compound=False):
+        if zone is None and not (zero or tag or compound):
+            if order:
+                pfn = self._block(self._hot, order, tag)
+            else:
+                pfn = self._single(self._hot, order, tag)
+            if pfn:
+                return pfn
+        return self._long(order, zone, zero, tag, compound)
 
 
 @micropython.viper
@@ -351,12 +358,13 @@ def install(manager, frames, control, magazine):
         state.owner = context()
     hot = control + _OFFSET
     clear = control + _CLEAR_OFFSET
-    manager.set_flags = _ChangeFlags(hot, manager.set_flags, _change_locked).call
-    manager.clear_flags = _ChangeFlags(clear, manager.clear_flags, _change_locked).call
-    manager.check_flags = _CheckFlags(hot, manager.check_flags).call
-    manager.get = _Get(hot, manager.get).call
+    manager.set_flags = _flags_changer(hot, manager.set_flags, _change_locked)
+    manager.clear_flags = _flags_changer(clear, manager.clear_flags, _change_locked)
+    manager.check_flags = _flags_checker(hot, manager.check_flags)
+    others = (manager.get, PageFrame.LAYOUT, unlock)
+    manager.get = _getter(hot, others, uctypes.struct, FrameGuard)
     if not manager.debug:
         single = _take_frame if PLAIN else _take_frame_masked
-        manager.alloc = _Alloc(hot, manager.alloc, single, _take_block).call
-        manager.free = _Free(hot, manager.free, _give_frame_locked, _give_block).call
+        manager.alloc = _Alloc(hot, manager.alloc, single, _take_block).alloc
+        manager.free = _freer(hot, manager.free, _give_frame_locked, _give_block)
     return hot
