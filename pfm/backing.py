@@ -21,6 +21,7 @@ import uctypes
 from micropython import const
 
 from .errors import LockTimeoutError
+from .fill import store_entries
 from .lock import context, release, try_acquire
 
 try:
@@ -44,7 +45,8 @@ BACKING = {
 # frame.py
 _BYTE_SHARED = const(13)
 
-_PAGE_WORDS = const(1024)
+# Entries in a page.
+_GRANULE = const(1 << 7)
 
 # Intel SDM volume 3, 4.5: levels of tables, and the low bits of an entry, present and writable.
 _LEVELS = const(4)
@@ -95,19 +97,8 @@ def touch(control: int, entry: int):
         state[2] = phys + 4096
         state[3] = (phys + 4096) >> 32
         hhdm = int(state[4]) | int(state[5]) << 32
-        source = ptr32(page)
-        target = ptr32(hhdm + phys)
-        i = 0
-        while i < _PAGE_WORDS:
-            target[i] = source[i]
-            target[i + 1] = source[i + 1]
-            target[i + 2] = source[i + 2]
-            target[i + 3] = 0
-            target[i + 4] = 0
-            target[i + 5] = 0
-            target[i + 6] = 0
-            target[i + 7] = 0
-            i += 8
+        # All entries of the shared page are alike.
+        store_entries(hhdm + phys, int(_GRANULE), int(ptr32(page)[0]), 0)
         if int(state[1]):
             leaf = ptr32(_leaf(hhdm, page))
             leaf[1] = (phys >> 32) | int(1) << 31

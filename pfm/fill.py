@@ -39,9 +39,9 @@ def entries(virt, count, word, shared):
     Cost: C's memcpy, which doubles what the first few are.
     """
     if count <= _STORED_MAX:
-        _store(virt, count, word, shared)
+        store_entries(virt, count, word, shared)
         return
-    _store(virt, _STORED_MAX, word, shared)
+    store_entries(virt, _STORED_MAX, word, shared)
     size = count << _ENTRY_SHIFT
     done = _STORED_MAX << _ENTRY_SHIFT
     block = uctypes.bytearray_at(virt, size)
@@ -53,7 +53,8 @@ def entries(virt, count, word, shared):
 
 
 @micropython.viper
-def _store(virt: int, count: int, word: int, shared: int):
+def store_entries(virt: int, count: int, word: int, shared: int):
+    """Store entries as `entries`, one by one and without the heap."""
     end = virt + (count << _ENTRY_SHIFT)
     while virt < end:
         entry = ptr32(virt)
