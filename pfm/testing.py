@@ -78,7 +78,8 @@ def _file(size, name):
 
 def _map_page(virt, file, phys):
     """Map the page at `virt` to the file's at `phys`; touches no Python heap."""
-    _mmap(virt, PAGE_SIZE, _PROT_READ_WRITE, _MAP_SHARED_FIXED, file, phys)
+    if _mmap(virt, PAGE_SIZE, _PROT_READ_WRITE, _MAP_SHARED_FIXED, file, phys) != virt:
+        raise OutOfAddressesError("cannot map the page at 0x{:x}".format(virt))
 
 
 backing.host_map = _map_page
@@ -130,12 +131,18 @@ class FileMemory:
         flags = _MAP_SHARED | _MAP_NORESERVE | place
         self.virt = _map(virt, size, _PROT_READ | _PROT_WRITE, flags, self.file)
 
-    def close(self):
-        """Give the memory and everything mapped from it back to the host."""
-        _munmap(self.virt, self.size)
-        _close(self.file)
+    def forget(self):
+        """Give the arrays that were mapped back to the host; their managers must not be used any more."""
         for virt, size in self._mapped:
             _munmap(virt, size)
+        self._mapped.clear()
+        self._shared.clear()
+
+    def close(self):
+        """Give the memory and everything mapped from it back to the host."""
+        self.forget()
+        _munmap(self.virt, self.size)
+        _close(self.file)
 
     def space(self, take_table):
         """Return the address space for the array; the host has its own page tables."""
