@@ -81,12 +81,18 @@ def inits(frames):
         ("C memset", lambda: peers.peer_memset(base, frames * ENTRY_SIZE)),
     ]
     used = [plain, scratch]
+    after = {}
     if ffi:
         shared = lazy_machine(frames)
         used.append(shared)
         jobs.append(("pfm, pages shared", shared.boot))
-        jobs.append(("pfm", shared.boot if frames >= SHARED_MIN else plain.boot))
-    rows = compare("init", frames, "frame", frames, jobs)
+        after["pfm, pages shared"] = shared.memory.forget
+        if frames >= SHARED_MIN:
+            jobs.append(("pfm", shared.boot))
+            after["pfm"] = shared.memory.forget
+        else:
+            jobs.append(("pfm", plain.boot))
+    rows = compare("init", frames, "frame", frames, jobs, after=after)
     for one in used:
         one.close()
     return rows
@@ -98,5 +104,7 @@ def large_inits():
     if ffi:
         for frames in _LARGE:
             with lazy_machine(frames) as lazy:
-                rows += compare("init of a large machine", frames, "init", 1, [("pfm", lazy.boot)])
+                after = {"pfm": lazy.memory.forget}
+                job = ("pfm", lazy.boot)
+                rows += compare("init of a large machine", frames, "init", 1, [job], after=after)
     return rows
