@@ -4,8 +4,6 @@ Arguments and results are frame numbers and counts of frames.  Methods marked
 native keep their state off the Python heap, so no path of alloc and free touches it.
 """
 
-from array import array
-
 import micropython
 import uctypes
 from micropython import const
@@ -71,11 +69,6 @@ def control_size(processors):
     return _MAGAZINES_OFFSET + processors * MAGAZINE_SIZE
 
 
-# What the hot paths see before init: a first frame beyond the last one.
-_NOTHING = array("I", [0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
-_NOTHING_HOT = uctypes.addressof(_NOTHING)
-
-
 class FrameAllocator:
     """The allocating half of `PageFrameManager`; what that sets up at init stands in `_start`."""
 
@@ -89,7 +82,7 @@ class FrameAllocator:
     _zones = ()
     _magazines = 0
     _processors = 0
-    _hot = _NOTHING_HOT
+    _hot = 0
     debug = False
 
     def _start(self, frames, hhdm, control, processors, debug):

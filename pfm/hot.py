@@ -7,10 +7,10 @@ A quick way does the common case (a frame in bounds whose lock is free, an
 allocation without wishes that the magazine or one zone satisfies); in any other
 it changes nothing and goes the long way.
 
-What they need lies in one struct, so that one attribute is looked up for all of it:
+What they need lies in one struct, whose address is all that they have to hold:
 
     word 0, 1  address of the frame array
-         2, 3  first and last frame, 1 and 0 before init
+         2, 3  first and last frame
          4     highest zone
          5     whether plain loads and stores are atomic enough (lock.PLAIN)
          6     flags that a change turns over once it has set them: 0 to set, all to clear
