@@ -21,6 +21,7 @@ _PANELS = (
 _COLOURS = {
     "pfm": "tab:blue",
     "pfm, every entry written": "tab:cyan",
+    "pfm, pages shared": "tab:purple",
     "C memset": "tab:green",
     "C loop": "tab:olive",
     "C reference": "tab:red",
