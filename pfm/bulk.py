@@ -180,15 +180,13 @@ def give_many(
         ptr32(entry)[0] = 0
         ptr32(entry)[3] = 0
         pfn += 1
-        while element < end and int(ptr32(element)[0]) == pfn:
+        # Beyond `high` a frame may be free already, when its zone had its turn before.
+        while element < end and int(ptr32(element)[0]) == pfn and pfn < high:
             entry += 32
             ptr32(entry)[0] = 0
             ptr32(entry)[3] = 0
             element += 4
             pfn += 1
-        # What lies beyond is given when the zone there has its turn.
-        if pfn > high:
-            pfn = high
         given += pfn - start
         seed(zone, base, start, pfn)
     return given

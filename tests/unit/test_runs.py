@@ -342,6 +342,19 @@ def test_many_in_one_row_across_zones_come_back():
         pfm.check()
 
 
+def test_many_of_a_higher_zone_before_a_row_across_zones_come_back():
+    with FakeMachine([(0, 32 * MIB, limine.USABLE)]) as machine:
+        pfm = machine.boot()
+        before = lists(pfm)
+        edge = Zone.BOUNDS[1]
+        rows = list(range(edge + 64, edge + 72)) + list(range(edge - 8, edge + 8))
+        for pfn in rows:
+            pfm.alloc_at(pfn)
+        pfm.free_many(array("I", rows))
+        equal(lists(pfm), before)
+        pfm.check()
+
+
 def test_free_many_refuses_all_for_one():
     _refuse_all_for_one(1)
 
