@@ -98,8 +98,8 @@ $(MPYCROSS): $(BUILD)/micropython.path
 # The hosted port, for unit tests: without what needs submodules, with ffi, by
 # which a test maps the memory of a machine that it makes up.  Without threads, as
 # the kernel, which is what lets pfm/lock.py do with plain stores there; and as fast
-# as it gets, to be compared with C.
-$(UNIX): $(BUILD)/micropython.path
+# as it gets, to be compared with C.  Built anew when what it is built with changes.
+$(UNIX): $(BUILD)/micropython.path Makefile
 	@rm -rf $(@D)
 	@$(SUBMAKE) -C $(MICROPY_SOURCE)/ports/unix BUILD=$(@D) FROZEN_MANIFEST= \
 		MICROPY_PY_SSL=0 MICROPY_PY_BTREE=0 MICROPY_PY_FFI=1 MICROPY_PY_THREAD=0 \
