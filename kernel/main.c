@@ -11,6 +11,7 @@
 #include "shared/runtime/pyexec.h"
 
 #include "clock.h"
+#include "critical.h"
 #include "gdt.h"
 #include "heap.h"
 #include "idt.h"
@@ -58,6 +59,7 @@ int main(void) {
     for (;;) {
         mp_cstack_init_with_top(kernel_stack_top, (size_t)(kernel_stack_top - kernel_stack_bottom));
         pytrace_reset();
+        critical_init();
         native_code_reset();
         heap_init();
         mp_init();

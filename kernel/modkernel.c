@@ -12,6 +12,7 @@
 #include "py/objstr.h"
 #include "py/runtime.h"
 
+#include "critical.h"
 #include "heap.h"
 #include "modkernel.h"
 #include "power.h"
@@ -23,6 +24,7 @@ static char state[STATE_SIZE] __attribute__((aligned(STATE_SIZE)));
 MP_DEFINE_EXCEPTION(AccessFault, OSError)
 
 NORETURN void kernel_raise_access_fault(uintptr_t address_virt, const char *access, const char *cause) {
+    critical_abandon();
     vstr_t vstr;
     vstr_init(&vstr, 64);
     vstr_printf(&vstr, "%s of v0x%016lx: %s", access, address_virt, cause);

@@ -10,6 +10,7 @@
 #include "py/runtime.h"
 
 #include "cpu.h"
+#include "critical.h"
 #include "fault.h"
 #include "modkernel.h"
 #include "power.h"
@@ -101,6 +102,7 @@ static void raise_access_fault(fault_frame_t *frame, uintptr_t address, const ch
 // Runs on overflow_stack, which the collector must not take for the kernel's:
 // while it is locked the exception is made in its emergency buffer.
 NORETURN static void overflow_raise(void) {
+    critical_abandon();
     gc_lock();
     mp_obj_t exception = mp_obj_new_exception_arg1(&mp_type_RuntimeError, MP_OBJ_NEW_QSTR(MP_QSTR_maximum_space_recursion_space_depth_space_exceeded));
     gc_unlock();
