@@ -5,13 +5,12 @@ native keep their state off the Python heap, so no path of alloc and free touche
 """
 
 import micropython
-import uctypes
 from micropython import const
 
 from . import buddy, bulk, fill, hot, ownership
 from .address import PAGE_SHIFT
+from .arguments import integer, number
 from .errors import (
-    ArgumentError,
     FrameCorruptError,
     FrameNotPresentError,
     FrameRangeError,
@@ -95,17 +94,20 @@ class FrameAllocator:
         self.debug = debug
         self._first = frames.first
         self._last = frames.count - 1
-        self._hot = hot.install(self, frames, control, _MAGAZINES_OFFSET)
+        self._hot = hot.write(control, frames, _MAGAZINES_OFFSET)
+        # Here, so that to change them later takes no memory.
+        self._managed = 0
+        self._top = -1
 
+    @micropython.native
     def _guards(self):
         """Return how many guards hold a frame's lock."""
-        return uctypes.struct(self._hot, hot.HOT).guards
+        return hot.guards(self._hot)
 
+    @micropython.native
     def _set_top(self, zone):
         self._top = zone
-        state = uctypes.struct(self._hot, hot.HOT)
-        state.top = zone
-        state.top_first = Zone.BOUNDS[zone]
+        hot.set_top(self._hot, zone, Zone.BOUNDS[zone])
 
     def _open(self):
         """Build the zones and their free lists over an array just built."""
@@ -114,7 +116,8 @@ class FrameAllocator:
             set_bounds(self._zones[zone], Zone.BOUNDS[zone], end)
         for region in self.regions:
             if region.present:
-                self._adopt(region.start, region.end, region.usable, True)
+                self._count_present(region.start, region.end)
+        self._adopt([region for region in self.regions if region.usable], False)
 
     def _recount(self):
         """Take up zones that a manager before this one had opened."""
@@ -124,29 +127,44 @@ class FrameAllocator:
             if managed:
                 self._set_top(zone)
 
-    def _adopt(self, start, end, usable, arrives):
-        """Count the frames `start`..`end` into their zones if they are new; free them if `usable`."""
+    def _count_present(self, start, end):
+        """Count the frames `start`..`end`, which have RAM, into their zones."""
         zone = zone_of(start)
         while start < end:
-            high = Zone.BOUNDS[zone + 1]
-            if high > end:
-                high = end
-            address = self._zones[zone]
-            if arrives:
-                add_present(address, high - start)
-            if usable:
-                if not arrives and zone > self._top >= 0:
-                    # The magazines hold frames of the highest zone only; those of init hold none.
-                    self.drain()
-                irq = acquire(address, Zone.NAMES[zone])
+            high = min(Zone.BOUNDS[zone + 1], end)
+            add_present(self._zones[zone], high - start)
+            start = high
+            zone += 1
+
+    @micropython.native
+    def _adopt(self, regions, clear):
+        """Give the frames of `regions` to the free lists: all of them, or none when a lock does not come.
+
+        With `clear`, their entries, which lie in pages of the array that may be written,
+        become the inside of blocks first.
+        """
+        state = self._lock(0, ZONES - 1)
+        if self._top >= 0:
+            # The magazines hold frames of the highest zone, which may be another from now on.
+            self._drain_locked()
+        for region in regions:
+            start = region.start
+            if clear:
+                buddy.clear(self._base, start, region.end)
+            zone = zone_of(start)
+            while start < region.end:
+                high = Zone.BOUNDS[zone + 1]
+                if high > region.end:
+                    high = region.end
+                address = self._zones[zone]
                 buddy.seed(address, self._base, start, high)
-                release(address, irq)
                 add_managed(address, high - start)
                 self._managed += high - start
                 if zone > self._top:
                     self._set_top(zone)
-            start = high
-            zone += 1
+                start = high
+                zone += 1
+        self._unlock(0, ZONES - 1, state)
 
     @micropython.native
     def alloc(self, order=0, zone=None, zero=False, tag=0, compound=False):
@@ -160,9 +178,9 @@ class FrameAllocator:
         Raises OutOfFramesError, ArgumentError, FrameCorruptError (debug).
         Cost: a few instructions for order 0 at the highest zone, else a step per order split.
         """
-        top = self._zone(order, zone, tag)
-        if not 0 <= order <= ORDER_MAX:
-            raise ArgumentError("order", order, "0 to 18")
+        top = self._zone(zone)
+        order = number("order", order, 0, ORDER_MAX, "0 to 18")
+        tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
         pfn = 0
         if order == 0 and top == self._top:
             pfn = self._pop()
@@ -179,15 +197,21 @@ class FrameAllocator:
         self._hand_out(pfn, word, 0, 1 << order, zero, tag)
         return pfn
 
-    @micropython.native
+    @micropython.viper
     def free(self, pfn):
         """Free the block or run whose first frame is `pfn`, however it was allocated.
 
         Raises FrameStateError for a frame that heads no allocated block (free
         already, a tail, reserved), RefcountError when others hold references,
-        LockHeldError, FrameRangeError, FrameNotPresentError.  Cost: a step per order merged.
+        LockHeldError, FrameRangeError, FrameNotPresentError.  Takes its argument by
+        position.  Cost: a step per order merged.
         """
-        word = ownership.retire(self._entry(pfn), context(), 0)
+        self._free(pfn)
+
+    @micropython.native
+    def _free(self, pfn):
+        pfn = self._pfn(pfn)
+        word = ownership.retire(self._base + (pfn << ENTRY_SHIFT), context(), 0)
         if word < 0:
             self._refuse("free", pfn, word)
         self._give_back(pfn, word)
@@ -198,8 +222,8 @@ class FrameAllocator:
 
         Raises RefcountError at 65,535, otherwise as `free`.
         """
-        head = self._head(pfn)
-        count = ownership.share(self._entry(head), context())
+        pfn = self._pfn(pfn)
+        count = ownership.share(self._head_entry(pfn), context())
         if count < 0:
             self._refuse("reference", pfn, count)
         return count
@@ -210,22 +234,34 @@ class FrameAllocator:
 
         Returns True when it did.  Errors and cost as `free`.
         """
-        head = self._head(pfn)
-        word = ownership.retire(self._entry(head), context(), 1)
+        pfn = self._pfn(pfn)
+        entry = self._head_entry(pfn)
+        word = ownership.retire(entry, context(), 1)
         if word < 0:
             self._refuse("unreference", pfn, word)
         if word == 0:
             return False
-        self._give_back(head, word)
+        self._give_back((entry - self._base) >> ENTRY_SHIFT, word)
         return True
 
     @micropython.native
-    def _entry(self, pfn):
-        """Return the address of the entry of a frame that is in bounds."""
-        # In this order, for a `PFN` compares only from the left.
-        if pfn < self._first or pfn > self._last:
+    def _pfn(self, pfn):
+        """Return `pfn` as a plain int in bounds."""
+        if pfn.__class__ is not int:
+            pfn = self._plain_pfn(pfn)
+        if not self._first <= pfn <= self._last:
             self._out_of_bounds(pfn)
-        return self._base + (pfn << ENTRY_SHIFT)
+        return pfn
+
+    def _plain_pfn(self, pfn):
+        self._ready()
+        return integer("pfn", pfn, "0 to 2**32 - 1")
+
+    @micropython.native
+    def _ready(self):
+        """Raise NotInitialisedError before init."""
+        if self._last < 0:
+            self._out_of_bounds(0)
 
     def _out_of_bounds(self, pfn):
         if self._last < 0:
@@ -233,26 +269,19 @@ class FrameAllocator:
         raise FrameRangeError(pfn, self._first, self._last)
 
     @micropython.native
-    def _head(self, pfn):
-        """Return the head of a compound block's tail `pfn`, any other frame as it is."""
-        entry = self._entry(pfn)
-        return buddy.compound_head(entry, pfn)
+    def _head_entry(self, pfn):
+        """Return the address of the entry that speaks for `pfn`: a compound tail's head, else its own."""
+        head = buddy.compound_head(self._base + (pfn << ENTRY_SHIFT), pfn)
+        return self._base + (head << ENTRY_SHIFT)
 
     @micropython.native
-    def _zone(self, number, zone, tag):
-        """Check that `number` is one, and what every allocation takes; return the zone to begin at."""
-        top = self._top
-        if top < 0:
-            self._out_of_bounds(0)
-        # Raises TypeError for what is no integer, before anything is taken.
-        number | tag
-        if not 0 <= tag <= TAG_MAX:
-            raise ArgumentError("tag", tag, "32 bits")
+    def _zone(self, zone):
+        """Return the zone to begin at for the argument `zone`; -1 where no zone has ever had a frame."""
+        self._ready()
         if zone is None:
-            return top
-        if not 0 <= zone | 0 < ZONES:
-            raise ArgumentError("zone", zone, "Zone.DMA, DMA32 or NORMAL")
-        return zone if zone < top else top
+            return self._top
+        zone = number("zone", zone, 0, ZONES - 1, "Zone.DMA, DMA32 or NORMAL")
+        return zone if zone < self._top else self._top
 
     @micropython.native
     def _magazine(self):
@@ -293,11 +322,15 @@ class FrameAllocator:
     @micropython.native
     def _scrape(self, top, order):
         """Try once more with the magazines' frames merged; raise OutOfFramesError when that fails too."""
-        self.drain()
+        self._drain()
         pfn = self._take(top, order)
         if not pfn:
-            raise OutOfFramesError(top, order, 1 << order, self.free_frames())
+            self._run_out(top, order, 1 << order)
         return pfn
+
+    def _run_out(self, top, order, count):
+        # Where there has never been a frame, every zone has been looked at.
+        raise OutOfFramesError(top if top >= 0 else ZONES - 1, order, count, self.free_frames())
 
     @micropython.native
     def _hand_out(self, pfn, word, count, frames, zero, tag):
@@ -307,16 +340,12 @@ class FrameAllocator:
             phys = bulk.spoiled(self._hhdm, self._base, pfn, frames)
         buddy.use(self._base, pfn, word, count, tag)
         if phys:
-            error = self._corruption(phys)
-            self.free(pfn)
-            raise error
+            value = bulk.word_at(self._hhdm + phys)
+            # No lock is asked for: a guard may hold it, and the block is nobody's yet.
+            self._give_back(pfn, ownership.forget(self._base + (pfn << ENTRY_SHIFT)))
+            raise FrameCorruptError(phys >> PAGE_SHIFT, phys, value)
         if zero:
             fill.words(self._hhdm + (pfn << PAGE_SHIFT), frames * _PAGE_WORDS, 0)
-
-    def _corruption(self, phys):
-        """Return the error for a word at `phys` that is no longer junk."""
-        word = uctypes.bytes_at(self._hhdm + phys, 4)
-        return FrameCorruptError(phys >> PAGE_SHIFT, phys, int.from_bytes(word, "little"))
 
     @micropython.native
     def _give_back(self, pfn, word):
@@ -361,16 +390,53 @@ class FrameAllocator:
 
     @micropython.native
     def drain(self):
-        """Give the frames of the calling processor's magazine back to the free lists, where they merge."""
-        top = self._top
-        if top < 0:
-            self._out_of_bounds(0)
-        irq = acquire(self._zones[top], Zone.NAMES[top])
-        bulk.drain_magazine(self._zones[top], self._base, self._magazine(), 0)
-        release(self._zones[top], irq)
+        """Give the frames of the calling processor's magazine back to the free lists, where they merge.
+
+        Raises LockHeldError, LockTimeoutError, NotInitialisedError.  Cost: a step per frame and order merged.
+        """
+        self._ready()
+        self._drain()
+
+    @micropython.native
+    def _drain(self):
+        if self._top >= 0:
+            irq = acquire(self._zones[self._top], Zone.NAMES[self._top])
+            self._drain_locked()
+            release(self._zones[self._top], irq)
+
+    @micropython.native
+    def _drain_locked(self):
+        """Empty the magazine into the highest zone, whose lock is held."""
+        bulk.drain_magazine(self._zones[self._top], self._base, self._magazine(), 0)
+
+    @micropython.native
+    def _lock(self, first, last):
+        """Lock the zones `first`..`last`, from the lowest up, and return the state for `_unlock`."""
+        before = acquire(self._zones[first], Zone.NAMES[first])
+        zone = first
+        try:
+            while zone < last:
+                acquire(self._zones[zone + 1], Zone.NAMES[zone + 1])
+                zone += 1
+        except BaseException as error:
+            self._unlock(first, zone, before)
+            raise error
+        return before
+
+    @micropython.native
+    def _unlock(self, first, last, before):
+        """Undo `_lock`, from the highest zone down; `before` is of the lowest."""
+        while last > first:
+            release(self._zones[last], 0)
+            last -= 1
+        release(self._zones[first], before)
 
     def free_frames(self):
-        """Return the frames free in DMA, DMA32 and NORMAL, those in magazines among them.  Takes no lock."""
+        """Return the frames free in DMA, DMA32 and NORMAL, those in magazines among them.
+
+        Takes no lock.  Raises NotInitialisedError.
+        """
+        self._ready()
         counts = [buddy.free_count(zone) for zone in self._zones]
         if self._top >= 0:
             for processor in range(self._processors):
@@ -380,7 +446,8 @@ class FrameAllocator:
         return tuple(counts)
 
     def present_frames(self):
-        """Return how many frames have RAM."""
+        """Return how many frames have RAM.  Raises NotInitialisedError."""
+        self._ready()
         return sum([zone_at(zone, 0).present for zone in self._zones])
 
     def _refuse(self, action, pfn, code):
@@ -388,7 +455,7 @@ class FrameAllocator:
         if code > ownership.NOT_USED:
             error = LockHeldError if -code == context() else LockTimeoutError
             raise error(pfn, -code)
-        entry = PageFrame.at(self._base + (self._head(pfn) << ENTRY_SHIFT))
+        entry = PageFrame.at(self._head_entry(pfn))
         if code == ownership.SHARED:
             raise RefcountError(action, pfn, entry.rc)
         if code == ownership.RC_FULL:
@@ -398,11 +465,15 @@ class FrameAllocator:
         raise FrameStateError(action, pfn, self.describe(pfn))
 
     def describe(self, pfn):
-        """Return what the frame is at the moment in words, such as `"inside the free block at 512"`."""
-        self._entry(pfn)
+        """Return what the frame is at the moment in words, such as `"inside the free block at 512"`.
+
+        Takes no lock.  Raises FrameRangeError, NotInitialisedError.
+        """
+        pfn = self._pfn(pfn)
         kind = buddy.kind(self._base + (pfn << ENTRY_SHIFT))
         if kind == COMPOUND_TAIL:
-            return "tail of the compound block at {}".format(self._head(pfn))
+            head = buddy.compound_head(self._base + (pfn << ENTRY_SHIFT), pfn)
+            return "tail of the compound block at {}".format(head)
         if kind == PART:
             return "part of the run at {}".format(
                 PageFrame.at(self._base + (pfn << ENTRY_SHIFT)).prev

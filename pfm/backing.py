@@ -94,8 +94,6 @@ def touch(control: int, entry: int):
         page = entry >> 12 << 12
         state = ptr32(backing)
         phys = int(state[2]) | int(state[3]) << 32
-        state[2] = phys + 4096
-        state[3] = (phys + 4096) >> 32
         hhdm = int(state[4]) | int(state[5]) << 32
         # All entries of the shared page are alike.
         store_entries(hhdm + phys, int(_GRANULE), int(ptr32(page)[0]), 0)
@@ -105,7 +103,11 @@ def touch(control: int, entry: int):
             leaf[0] = phys | _PRESENT_WRITE
             invlpg(page)
         else:
+            # Without the lock, for a host may refuse, and nobody else runs there.
+            release(backing, irq)
             host_map(page, int(state[6]), phys)
+        state[2] = phys + 4096
+        state[3] = (phys + 4096) >> 32
     release(backing, irq)
 
 

@@ -21,6 +21,7 @@ from .backing import touch
 _FREE = const(1)
 _START = const(2)
 _END = const(3)
+_MANAGED = const(4)
 _WATERMARK = const(5)
 _ORDERS = const(6)
 _LISTS = const(32)
@@ -102,8 +103,9 @@ def give(zone: int, base: int, pfn: int, order: int):
 def take(zone: int, base: int, order: int) -> int:
     """Return the first frame of a block of `order` taken off the free lists, 0 for none.
 
-    Splits the smallest block that is large enough.  The entry's state is left to
-    the caller.  Cost: a step for each order split.
+    Splits the smallest block that is large enough.  The block's head is a tail when
+    this returns, so that no buddy merges with it before the caller writes the head.
+    Cost: a step for each order split.
     """
     z = ptr32(zone)
     orders = int(z[_ORDERS]) >> order
@@ -117,6 +119,7 @@ def take(zone: int, base: int, order: int) -> int:
     list_virt = zone + _LISTS + (found << 3)
     pfn = int(ptr32(list_virt)[0])
     block = base + (pfn << 5)
+    ptr32(block)[0] = 0
     after = int(ptr32(block)[1])
     ptr32(list_virt)[0] = after
     ptr32(list_virt)[1] = int(ptr32(list_virt)[1]) - 1
@@ -218,6 +221,21 @@ def piece(start: int, end: int) -> int:
 
 
 @micropython.viper
+def clear(base: int, start: int, end: int):
+    """Make the entries `start`..`end` the inside of blocks.  A lock that a guard holds stays held."""
+    while start < end:
+        e = ptr32(base + (start << 5))
+        e[0] = 0
+        e[1] = 0
+        e[2] = 0
+        e[3] = 0
+        e[4] = 0
+        e[5] = 0
+        e[7] = 0
+        start += 1
+
+
+@micropython.viper
 def seed(zone: int, base: int, start: int, end: int):
     """Give the frames `start`..`end` to the free lists, as the largest blocks that fit.
 
@@ -267,6 +285,12 @@ def spare(zone: int) -> int:
     """Return how many frames the zone has above its watermark."""
     z = ptr32(zone)
     return int(z[_FREE]) - int(z[_WATERMARK])
+
+
+@micropython.viper
+def managed_count(zone: int) -> int:
+    """Return how many frames the zone's lists were given in all."""
+    return int(ptr32(zone)[_MANAGED])
 
 
 @micropython.viper

@@ -161,6 +161,14 @@ def stay_many(element: int, end: int, base: int):
 
 
 @micropython.viper
+def leave_all(element: int, end: int, base: int):
+    """Mark single frames as `leave_many` does without a look at them: nobody has been given them yet."""
+    while element < end:
+        ptr8(base + (int(ptr32(element)[0]) << 5))[3] = _LEAVING
+        element += 4
+
+
+@micropython.viper
 def give_many(
     element: int, entry: int, pfn: int, zone: int, base: int, end: int, low: int, high: int
 ) -> int:
@@ -294,6 +302,37 @@ def spoiled(hhdm: int, base: int, pfn: int, count: int) -> int:
         pfn += 1
         count -= 1
     return found
+
+
+@micropython.viper
+def spoiled_many(element: int, end: int, hhdm: int, base: int, tag: int) -> int:
+    """Look at the single used frames of the array elements from `element` to `end` as `spoiled`; give them `tag`.
+
+    Returns the physical address of the first word of all that is no longer junk, or 0.
+    """
+    found = 0
+    while element < end:
+        pfn = int(ptr32(element)[0])
+        phys = int(spoiled(hhdm, base, pfn, 1))
+        ptr32(base + (pfn << 5))[7] = tag
+        if found == 0:
+            found = phys
+        element += 4
+    return found
+
+
+@micropython.viper
+def junk_many(element: int, end: int, control: int, hhdm: int, base: int):
+    """`junk` each frame of the array elements from `element` to `end`."""
+    while element < end:
+        junk(control, hhdm, base, int(ptr32(element)[0]), 1)
+        element += 4
+
+
+@micropython.viper
+def word_at(virt: int) -> int:
+    """Return the 32-bit word at the address `virt`, without the Python heap."""
+    return int(ptr32(virt)[0])
 
 
 @micropython.viper

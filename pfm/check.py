@@ -3,9 +3,10 @@
 from array import array
 from collections import namedtuple
 
+import micropython
 import uctypes
 
-from . import buddy, walk
+from . import walk
 from .address import PAGE_SHIFT, signed
 from .allocator import MAGAZINE_FRAMES, MAGAZINE_SIZE
 from .errors import InvariantError
@@ -25,7 +26,6 @@ INVARIANTS = (
     "block-order",
     "block-aligned",
     "block-tail",
-    "usable-unreserved",
     "refcount",
     "run",
     "compound",
@@ -164,34 +164,20 @@ class _Walk:
         return found
 
     def zone(self, zone):
-        """Check the blocks and lists of a zone, with its lock held."""
-        address = self._pfm._zones[zone]
+        """Check the blocks and lists of a zone."""
         report = self._report
         for slot in range(walk.SEEN_USED, walk.REPORT_WORDS):
             # A run may go on from the zone below.
             if slot not in (walk.RUN_HEAD, walk.RUN_LEFT):
                 report[slot] = 0
+        # Signed addresses and frames, none of which takes memory to read.
         ranges = self._ranges(zone, True)
-        irq = acquire(address, Zone.NAMES[zone])
-        code = 0
-        for last, start, end, _ in ranges:
-            code = walk.blocks(self._base, start, end, address, self._contexts, self._place)
-            if not code and last and report[walk.RUN_LEFT]:
-                report[walk.PFN] = report[walk.RUN_HEAD]
-                report[walk.FOUND] = report[walk.RUN_LEFT]
-                report[walk.EXPECTED] = 0
-                code = walk.RUN
-            if code:
-                break
-        code = code or walk.lists(self._base, address, self._place)
-        free = self._state(zone).free
-        managed = self._state(zone).managed
-        cached = 0
-        if not code and zone == self._pfm._top:
-            code, cached = self._magazines(zone)
-        release(address, irq)
-        self._judge(code)
+        limit = min(Zone.BOUNDS[zone + 1], self._pfm._last + 1)
+        self._judge(self._locked_walk(zone, ranges, Zone.BOUNDS[zone], limit))
         name = Zone.NAMES[zone]
+        free = report[walk.ZONE_FREE]
+        managed = report[walk.ZONE_MANAGED]
+        cached = report[walk.IN_MAGAZINES]
         blocks = sum([report[walk.SEEN_FREE + order] << order for order in range(ORDER_MAX + 1)])
         if free != blocks:
             raise InvariantError("zone-free", None, name, free, blocks)
@@ -206,23 +192,34 @@ class _Walk:
         self.cached += cached
         self.used += report[walk.SEEN_USED]
 
-    def _magazines(self, zone):
-        """Check the magazines; return the code and the frames in them."""
-        cached = 0
-        for processor in range(self._pfm._processors):
-            magazine = self._pfm._magazines + processor * MAGAZINE_SIZE
-            code = walk.magazine(
-                self._base,
-                magazine,
-                MAGAZINE_FRAMES,
-                Zone.BOUNDS[zone],
-                min(Zone.BOUNDS[zone + 1], self._pfm._last + 1),
-                self._place,
-            )
-            if code:
-                return code, 0
-            cached += buddy.cached_count(magazine)
-        return 0, cached
+    # Native code, since it holds a lock: docs/locks.md.
+    @micropython.native
+    def _locked_walk(self, zone, ranges, first, limit):
+        """Walk a zone with its lock held; return the code of what is wrong, 0 for nothing."""
+        manager = self._pfm
+        base = self._base
+        place = self._place
+        address = manager._zones[zone]
+        state = acquire(address, Zone.NAMES[zone])
+        code = 0
+        at = 0
+        while at < len(ranges) and not code:
+            last, start, end, _ = ranges[at]
+            code = walk.blocks(base, start, end, address, self._contexts, place)
+            if not code and last:
+                code = walk.run_ends(place)
+            at += 1
+        if not code:
+            code = walk.lists(base, address, place)
+        walk.note_zone(address, place)
+        if zone == manager._top:
+            at = 0
+            while at < manager._processors and not code:
+                magazine = manager._magazines + at * MAGAZINE_SIZE
+                code = walk.magazine(base, magazine, MAGAZINE_FRAMES, first, limit, place)
+                at += 1
+        release(address, state)
+        return code
 
 
 def check(manager):

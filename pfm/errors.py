@@ -2,9 +2,16 @@
 
 All of them derive from `PFMError`, save `OutOfFramesError`, which is a
 `MemoryError` so that code written for Python's own exhaustion catches it too
-(MicroPython cannot derive one class from both).  An error leaves the manager
-as it was before the call.
+(MicroPython cannot derive one class from both).  An argument of a wrong type is a
+TypeError that names it.  An error leaves the manager as it was before the call.
 """
+
+from micropython import const
+
+# address.py
+_PAGE_SHIFT = const(12)
+
+_ZONE_NAMES = ("DMA", "DMA32", "NORMAL")
 
 
 class PFMError(Exception):
@@ -46,10 +53,16 @@ class NoRoomError(PFMError):
 
 
 class FrameRangeError(PFMError):
-    """A frame number lies outside `low`..`high`, both inclusive."""
+    """A frame number lies outside `low`..`high`, both inclusive.
+
+    Where it would be the address of a frame inside, the text says which.
+    """
 
     def __init__(self, pfn, low, high):
-        super().__init__("frame {} outside {}..{}".format(pfn, low, high))
+        text = "frame {} outside {}..{}".format(pfn, low, high)
+        if low <= pfn >> _PAGE_SHIFT <= high and pfn > high:
+            text += "; the address p0x{:x} is in frame {}".format(pfn, pfn >> _PAGE_SHIFT)
+        super().__init__(text)
         self.pfn = pfn
         self.low = low
         self.high = high
@@ -76,10 +89,16 @@ def _place_name(what):
 
 
 class LockHeldError(PFMError):
-    """The calling context `owner` already holds the lock of `what`: a frame's number or what it is."""
+    """The calling context `owner` already holds the lock of `what`: a frame's number or what it is.
+
+    A frame's is held by a guard.  `PFM.unlock(pfn)` releases that of a guard that was lost.
+    """
 
     def __init__(self, what, owner):
-        super().__init__("{} already locked by this context ({})".format(_place_name(what), owner))
+        text = "{} already locked by this context ({})".format(_place_name(what), owner)
+        if isinstance(what, int):
+            text += ", by a guard"
+        super().__init__(text)
         self.what = what
         self.owner = owner
 
@@ -105,7 +124,7 @@ class ArgumentError(PFMError):
     """An argument is outside its domain: `name`, `value` and what is `allowed`."""
 
     def __init__(self, name, value, allowed):
-        super().__init__("{} = {}: {}".format(name, value, allowed))
+        super().__init__("{}: {}, not {}".format(name, allowed, value))
         self.name = name
         self.value = value
         self.allowed = allowed
@@ -180,7 +199,7 @@ class OutOfFramesError(MemoryError):
     def __init__(self, zone, order, count, free):
         super().__init__(
             "out of frames: zone {}, order {}, {} frames; free: DMA {}, DMA32 {}, NORMAL {}".format(
-                zone, order, count, free[0], free[1], free[2]
+                _ZONE_NAMES[zone], order, count, free[0], free[1], free[2]
             )
         )
         self.zone = zone

@@ -1,6 +1,10 @@
 """The flags of a frame: 16 bits, each with one meaning."""
 
+import micropython
 from micropython import const
+
+from .arguments import integer
+from .errors import FlagsRangeError
 
 FLAGS_MASK = const(0xFFFF)
 
@@ -30,6 +34,16 @@ class PageFlags:
     FILE = const(1 << 9)
     # The frame is never handed out.
     RESERVED = const(1 << 10)
+
+
+@micropython.native
+def flags_number(flags):
+    """Return `flags` as a plain int of 16 bits.  Raises TypeError, FlagsRangeError."""
+    if flags.__class__ is not int:
+        flags = integer("flags", flags, "bits of PageFlags")
+    if flags & ~FLAGS_MASK:
+        raise FlagsRangeError(flags)
+    return flags
 
 
 # Lowest bit first.

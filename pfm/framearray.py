@@ -176,11 +176,6 @@ class FrameArray:
         backing.touch_range(control, self.address, start, end)
         self._write(start, end, RESERVED_WORD | PageFlags.PAGETABLE)
 
-    def clear(self, control, start, end):
-        """Make the frames `start`..`end` the inside of blocks, as usable frames are at init."""
-        backing.touch_range(control, self.address, start, end)
-        self._write(start, end, 0)
-
     def _whole(self, start, end, word):
         """Return the first and the end of the pages that lie wholly in a piece and need no frame."""
         if not self._lazy or word == ABSENT_WORD:

@@ -1,4 +1,4 @@
-"""A guard: one frame's entry, locked for as long as the guard lives."""
+"""A guard: one frame's entry, locked from `get` until it is released."""
 
 import micropython
 import uctypes
@@ -6,12 +6,13 @@ from micropython import const
 
 from .errors import ReleasedError
 from .frame import LOCK_OFFSET, PageFrame
-from .lock import acquire, enable_irq, xchg32
+from .lock import acquire, enable_irq, leave, xchg32
 
 # hot.py
 _PLAIN = const(5)
 _GUARDS = const(9)
 _IRQ = const(10)
+_OWNER = const(11)
 
 # frame.py, in words.
 _LOCK = const(6)
@@ -34,6 +35,8 @@ class FrameGuard:
     `uctypes.struct`, whose fields are reached faster.  A value is cut to its
     field's width, as `uctypes` does.  While a processor holds guards its interrupts
     are off, and every other call that takes a lock of theirs raises LockHeldError.
+    A guard that is dropped without a release keeps its frame locked, since the
+    collector tells nobody: `PFM.unlock(pfn)` gives that lock back.
     """
 
     @micropython.viper
@@ -69,12 +72,14 @@ class FrameGuard:
         virt = int(held[1])
         if virt:
             held[1] = 0
-            h = ptr32(int(held[0]))
-            h[_GUARDS] = int(h[_GUARDS]) - 1
-            if int(h[_PLAIN]):
-                ptr32(virt)[_LOCK] = 0
-            else:
-                held[3](virt, h)
+            # Not where `PFM.unlock` has been before.
+            if int(ptr32(virt)[_LOCK]):
+                h = ptr32(int(held[0]))
+                if int(h[_PLAIN]):
+                    h[_GUARDS] = int(h[_GUARDS]) - 1
+                    ptr32(virt)[_LOCK] = 0
+                else:
+                    held[3](virt, h)
 
 
 def _entry(held):
@@ -92,9 +97,11 @@ def _pfn(hot: int, entry_virt: int) -> int:
 
 @micropython.viper
 def unlock(entry_virt: int, h: ptr32):
-    """Give the lock of an entry back between processors; with the last guard's, interrupts come back."""
+    """Give the lock of a guard's entry back; with the last guard's, interrupts come back."""
+    guards = int(h[_GUARDS]) - 1
+    h[_GUARDS] = guards
     xchg32(entry_virt + (_LOCK << 2), 0)
-    if int(h[_GUARDS]) == 0:
+    if guards == 0:
         enable_irq(int(h[_IRQ]))
 
 
@@ -106,11 +113,28 @@ def _count(h: ptr32, irq: int):
     h[_GUARDS] = int(h[_GUARDS]) + 1
 
 
+@micropython.native
 def guard(hot, entry_virt, pfn):
     """Lock the frame `pfn`, whose entry is present and may be written, and return its `FrameGuard`.
 
-    `hot` is the address of the struct of hot.py.  Raises LockHeldError, LockTimeoutError.
+    `hot` is the address of the struct of hot.py.  Interrupts stay off, but the section
+    of the lock ends here, for the caller's code must stay open to a KeyboardInterrupt.
+    Raises LockHeldError, LockTimeoutError.
     """
     made = FrameGuard([hot, entry_virt, PageFrame.at(entry_virt), unlock])
-    _count(hot, acquire(entry_virt + LOCK_OFFSET, pfn))
+    # Nothing after the lock is taken can fail.
+    state = acquire(entry_virt + LOCK_OFFSET, pfn)
+    _count(hot, state)
+    leave(0)
     return made
+
+
+@micropython.viper
+def lost(hot: int, entry_virt: int) -> int:
+    """Release the frame's lock if a guard of this context holds it, and return 1; else minus the holder, or 0."""
+    h = ptr32(hot)
+    holder = int(ptr32(entry_virt)[_LOCK])
+    if holder != int(h[_OWNER]) or int(h[_GUARDS]) == 0:
+        return 0 - holder
+    unlock(entry_virt, h)
+    return 1

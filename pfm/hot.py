@@ -82,6 +82,9 @@ _ZONE_SHIFT = const(8)
 _DMA_END = const(1 << 12)
 _DMA32_END = const(1 << 20)
 
+# Of `order` and `tag`.
+_DEFAULT = const(0)
+
 # allocator.py
 _MAGAZINE_FRAMES = const(64)
 _MAGAZINE_BATCH = const(32)
@@ -92,27 +95,31 @@ _MAGAZINE_BATCH = const(32)
 # are five objects at most, beyond which the interpreter takes memory for a call.
 #
 # `(x | x) is x` and `~~x is x` tell the small integers from all else that converts
-# to one: of any other an operation makes a new object.
+# to one: of any other an operation makes a new object.  Of what is no integer it
+# raises, which `except` turns into the long way, whose error names the argument.
 
 
 def _flags_changer(hot, long, locked):
     @micropython.viper
     def change_flags(pfn, flags):
-        both = pfn | flags
-        if (both | both) is both:
-            h = ptr32(int(hot))
-            frame = int(pfn)
-            bits = int(flags)
-            if (bits >> 16) == 0 and frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
-                e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
-                word = int(e[0])
-                if (word >> 29) != _ABSENT and (int(e[3]) & _SHARED) == 0:
-                    if int(h[_PLAIN]):
-                        if int(e[6]) == 0:
-                            e[0] = (word | bits) ^ (bits & int(h[_TURNED]))
+        try:
+            both = pfn | flags
+            if (both | both) is both:
+                h = ptr32(int(hot))
+                frame = int(pfn)
+                bits = int(flags)
+                if (bits >> 16) == 0 and frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
+                    e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
+                    word = int(e[0])
+                    if (word >> 29) != _ABSENT and (int(e[3]) & _SHARED) == 0:
+                        if int(h[_PLAIN]):
+                            if int(e[6]) == 0:
+                                e[0] = (word | bits) ^ (bits & int(h[_TURNED]))
+                                return
+                        elif int(locked(hot, frame, bits)):
                             return
-                    elif int(locked(hot, frame, bits)):
-                        return
+        except TypeError:
+            pass
         long(pfn, flags)
 
     return change_flags
@@ -121,14 +128,17 @@ def _flags_changer(hot, long, locked):
 def _flags_checker(hot, long):
     @micropython.viper
     def check_flags(pfn, flags) -> bool:
-        both = pfn | flags
-        if (both | both) is both:
-            h = ptr32(int(hot))
-            frame = int(pfn)
-            bits = int(flags)
-            if (bits >> 16) == 0 and frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
-                e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
-                return (int(e[0]) & bits) == bits
+        try:
+            both = pfn | flags
+            if (both | both) is both:
+                h = ptr32(int(hot))
+                frame = int(pfn)
+                bits = int(flags)
+                if (bits >> 16) == 0 and frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
+                    e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << 5))
+                    return (int(e[0]) & bits) == bits
+        except TypeError:
+            pass
         return int(long(pfn, flags)) != 0
 
     return check_flags
@@ -137,7 +147,7 @@ def _flags_checker(hot, long):
 def _getter(hot, others, struct, guard_class):
     @micropython.viper
     def get(pfn):
-        if ~~pfn is pfn:
+        if pfn.__class__ is others[3] and (pfn | pfn) is pfn:
             h = ptr32(int(hot))
             frame = int(pfn)
             if int(h[_PLAIN]) and frame >= int(h[_FIRST]) and frame <= int(h[_LAST]):
@@ -154,10 +164,12 @@ def _getter(hot, others, struct, guard_class):
     return get
 
 
-def _freer(hot, long, single, block):
+def _freer(hot, long, other, integer):
+    """`other` frees what the magazine does not take plainly: `_give_block`, or `_give_frame_locked` between processors."""
+
     @micropython.viper
     def free(pfn):
-        if ~~pfn is pfn:
+        if pfn.__class__ is integer and (pfn | pfn) is pfn:
             virt = int(hot)
             h = ptr32(virt)
             frame = int(pfn)
@@ -172,10 +184,10 @@ def _freer(hot, long, single, block):
                         or frame < int(h[_TOP_FIRST])
                         or count > _MAGAZINE_FRAMES
                     ):
-                        if int(block(virt, frame)):
+                        if int(h[_PLAIN]) and int(other(virt, frame)):
                             return
                     elif int(h[_PLAIN]) == 0:
-                        if int(single(virt, frame)):
+                        if int(other(virt, frame)):
                             return
                     elif int(e[6]) == 0:
                         e[0] = int(_CACHED) << 29
@@ -199,11 +211,14 @@ class _Alloc:
 
     @micropython.native
     def alloc(self, order=0, zone=None, zero=False, tag=0, compound=False):
-        if zone is None and not (zero or tag or compound):
-            if order:
-                pfn = self._block(self._hot, order, tag)
+        # Only the number 0 itself is the same object; 0.0 and "" would equal it or count as false.
+        if tag is _DEFAULT and zone is None and not (zero or compound):
+            if order is _DEFAULT:
+                pfn = self._single(self._hot)
+            elif order.__class__ is int:
+                pfn = self._block(self._hot, order)
             else:
-                pfn = self._single(self._hot, order, tag)
+                pfn = 0
             if pfn:
                 return pfn
         return self._long(order, zone, zero, tag, compound)
@@ -224,13 +239,8 @@ def _change_locked(hot: int, frame: int, bits: int) -> int:
 
 
 @micropython.viper
-def _take_frame(hot: int, order, tag) -> int:
-    """Return a frame of the magazine as a used head, or 0.
-
-    `order` and `tag` count as false; TypeError where one is no integer.
-    """
-    int(order)
-    int(tag)
+def _take_frame(hot: int) -> int:
+    """Return a frame of the magazine as a used head, or 0."""
     h = ptr32(hot)
     m = ptr32(hot - _OFFSET + int(h[_MAGAZINE]))
     count = int(m[0])
@@ -250,24 +260,18 @@ def _take_frame(hot: int, order, tag) -> int:
 
 
 @micropython.viper
-def _take_frame_masked(hot: int, order, tag) -> int:
+def _take_frame_masked(hot: int) -> int:
     """`_take_frame` with interrupts off, since a handler uses the same magazine."""
-    int(order)
-    int(tag)
     irq = int(disable_irq())
-    pfn = int(_take_frame(hot, 0, 0))
+    pfn = int(_take_frame(hot))
     enable_irq(irq)
     return pfn
 
 
 @micropython.viper
-def _take_block(hot: int, order, tag) -> int:
-    """Return the first frame of a block of `order` of the highest zone as a used head, or 0.
-
-    `tag` counts as false; TypeError where it is no integer.
-    """
-    int(tag)
-    if ~~order is not order:
+def _take_block(hot: int, order) -> int:
+    """Return the first frame of a block of `order`, an int, of the highest zone as a used head, or 0."""
+    if (order | order) is not order:
         return 0
     k = int(order)
     if k < 0 or k > _ORDER_MAX:
@@ -316,13 +320,13 @@ def _give_frame_locked(hot: int, frame: int) -> int:
 def _give_block(hot: int, frame: int) -> int:
     """Give a used head's block to its zone, or a frame into the magazine when that has to be drained first.
 
-    Returns 1, or 0 where a lock is taken, may not be read plainly, or the block is compound.
+    For the only processor.  Returns 1, or 0 where a lock is taken or the block is compound.
     """
     h = ptr32(hot)
     base = int(h[0]) | int(h[1]) << 32
     e = ptr32(base + (frame << 5))
     order = int(e[0]) >> 24 & 31
-    if int(h[_PLAIN]) == 0 or int(e[6]) or (order and (int(e[8]) >> 29) == _COMPOUND_TAIL):
+    if int(e[6]) or (order and (int(e[8]) >> 29) == _COMPOUND_TAIL):
         return 0
     number = 2
     if frame < _DMA32_END:
@@ -340,31 +344,71 @@ def _give_block(hot: int, frame: int) -> int:
     return 1
 
 
-def install(manager, frames, control, magazine):
-    """Write the structs into the control page at `control`, and put the quick ways before the manager's calls.
+@micropython.viper
+def guards(hot: int) -> int:
+    """Return how many guards hold a frame's lock."""
+    return int(ptr32(hot)[_GUARDS])
 
-    `magazine` is the offset of the processor's magazine.  Returns the address of
-    the struct for all calls.  Freeing and allocating stay as they are when `manager` debugs.
+
+@micropython.viper
+def set_top(hot: int, zone: int, first: int):
+    """Make `zone`, whose first frame is `first`, the one that allocations begin at."""
+    h = ptr32(hot)
+    h[_TOP] = zone
+    h[_TOP_FIRST] = first
+
+
+def write(control, frames, magazine):
+    """Write the structs into the control page at `control`; return the address of the one for all calls.
+
+    `magazine` is the offset of the processor's magazine.
     """
     for offset, turned in ((_OFFSET, 0), (_CLEAR_OFFSET, FLAGS_MASK)):
         state = uctypes.struct(control + offset, HOT)
         state.base = frames.base
         state.first = frames.first
         state.last = frames.count - 1
+        state.top = 0
+        state.top_first = 0
         state.plain = PLAIN
         state.turned = turned
         state.magazine = magazine
         state.guards = 0
         state.owner = context()
-    hot = control + _OFFSET
-    clear = control + _CLEAR_OFFSET
-    manager.set_flags = _flags_changer(hot, manager.set_flags, _change_locked)
-    manager.clear_flags = _flags_changer(clear, manager.clear_flags, _change_locked)
-    manager.check_flags = _flags_checker(hot, manager.check_flags)
-    others = (manager.get, PageFrame.LAYOUT, unlock)
-    manager.get = _getter(hot, others, uctypes.struct, FrameGuard)
+    return control + _OFFSET
+
+
+def install(manager, hot, base):
+    """Put the quick ways before the calls of `manager`; `hot` is what `write` returned.
+
+    Freeing and allocating stay as they are when `manager` debugs, and so does every
+    call that is not the one of the class `base` any more: an override is what gets called.
+    """
+    clear = hot - _OFFSET + _CLEAR_OFFSET
+    others = (manager.get, PageFrame.LAYOUT, unlock, int)
+    ways = {
+        "set_flags": _flags_changer(hot, manager.set_flags, _change_locked),
+        "clear_flags": _flags_changer(clear, manager.clear_flags, _change_locked),
+        "check_flags": _flags_checker(hot, manager.check_flags),
+        "get": _getter(hot, others, uctypes.struct, FrameGuard),
+    }
     if not manager.debug:
         single = _take_frame if PLAIN else _take_frame_masked
-        manager.alloc = _Alloc(hot, manager.alloc, single, _take_block).alloc
-        manager.free = _freer(hot, manager.free, _give_frame_locked, _give_block)
-    return hot
+        ways["alloc"] = _Alloc(hot, manager.alloc, single, _take_block).alloc
+        ways["free"] = _freer(hot, manager.free, _give_block if PLAIN else _give_frame_locked, int)
+    own = manager.__dict__
+    names = [
+        name
+        for name in ways
+        if name not in own and getattr(type(manager), name) is getattr(base, name)
+    ]
+    done = 0
+    try:
+        for name in names:
+            setattr(manager, name, ways[name])
+            done += 1
+    except MemoryError as error:
+        while done:
+            done -= 1
+            delattr(manager, names[done])
+        raise error

@@ -1,9 +1,11 @@
-"""Locks that hold between processors: one 32-bit word, taken by atomic compare-exchange.
+"""Locks and critical sections: what makes a change of the manager's state whole.
 
-The word is 0 while the lock is free and names its owner while it is taken.
-The context that takes a lock keeps interrupts off until it releases it, so a
-handler on the same processor can never wait for it.  Where one context holds
-several locks, it takes them in the order of docs/locks.md.
+A lock is one 32-bit word: 0 while it is free, the number of the context that
+holds it while it is taken.  Whoever takes one begins a critical section, which
+ends when it is released: in it interrupts are off, and the interpreter raises no
+KeyboardInterrupt and runs no scheduled callback.  `critical()` begins a section
+without a lock, for changes that take several.  docs/locks.md has the rules and
+the order in which several locks are taken.
 """
 
 import micropython
@@ -13,12 +15,16 @@ from .errors import LockHeldError, LockTimeoutError
 
 try:
     from cpu import cmpxchg32, xchg32
+    from critical import enter, leave
+    from critical import lock as try_acquire
+    from critical import unlock as release
     from machine import disable_irq, enable_irq
 
     # Whether a plain load and store in a viper function is atomic enough.
     PLAIN = 0
 except ImportError:
-    # On the unix port no interrupt runs Python, and it is built without threads.
+    # The unix port has no interrupts that run Python, is built without threads, and looks
+    # for a KeyboardInterrupt in bytecode alone: native and viper code is a section by itself.
     PLAIN = 1
 
     @micropython.viper
@@ -44,9 +50,27 @@ except ImportError:
     def enable_irq(state):
         return None
 
+    enter = disable_irq
+    leave = enable_irq
 
-# No holder keeps a lock for longer than a walk over the orders; about a second of tries.
-_TRIES = const(10_000_000)
+    @micropython.viper
+    def try_acquire(virt: int, owner: int) -> int:
+        """Take the lock word at `virt` for `owner` and begin a section; return the state for `release`.
+
+        Where it is taken, returns minus the number of the holder; nobody else runs
+        who could release it.
+        """
+        word = ptr32(virt)
+        held = int(word[0])
+        if held == 0:
+            word[0] = owner
+        return 0 - held
+
+    @micropython.viper
+    def release(virt: int, state: int):
+        """Release the lock word at `virt` and end the section that began with it."""
+        ptr32(virt)[0] = 0
+
 
 # The boot processor; each further processor brings a number of its own.
 _BOOT_CONTEXT = const(1)
@@ -58,43 +82,28 @@ def context():
     return _BOOT_CONTEXT
 
 
-@micropython.viper
-def try_acquire(virt: int, owner: int) -> int:
-    """Take the lock word at `virt` for `owner` and return the interrupt state, to be given to `release`.
-
-    Where `owner` has it already, or another keeps it over the bounded wait,
-    returns minus the number of the holder, with interrupts as they were.
-    """
-    irq = int(disable_irq())
-    tries = int(_TRIES)
-    while True:
-        held = int(cmpxchg32(virt, 0, owner))
-        if held == 0:
-            return irq
-        tries -= 1
-        if held == owner or tries == 0:
-            enable_irq(irq)
-            return 0 - held
-
-
-@micropython.viper
-def release(virt: int, irq: int):
-    """Give the lock word at `virt` back and restore the interrupt state `irq`."""
-    xchg32(virt, 0)
-    enable_irq(irq)
-
-
 @micropython.native
 def acquire(virt, what):
-    """Take the lock at `virt` as `try_acquire`; `what` names it in errors.
+    """Take the lock at `virt` and begin a section; return the state for `release`.  `what` names it in errors.
 
     Raises LockHeldError when the calling context has it, LockTimeoutError when
-    another context keeps it.
+    another context keeps it over the bounded wait.
     """
     owner = context()
-    irq = try_acquire(virt, owner)
-    if irq >= 0:
-        return irq
-    if -irq == owner:
+    state = try_acquire(virt, owner)
+    if state >= 0:
+        return state
+    if -state == owner:
         raise LockHeldError(what, owner)
-    raise LockTimeoutError(what, -irq)
+    raise LockTimeoutError(what, -state)
+
+
+class critical:
+    """A critical section as a context manager, for changes that bytecode makes or that take several locks."""
+
+    def __enter__(self):
+        self._state = 0
+        self._state = enter()
+
+    def __exit__(self, kind, value, traceback):
+        leave(self._state)

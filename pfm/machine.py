@@ -1,6 +1,7 @@
 """The machine as the frame manager needs to see it: a memory map, the HHDM, and a place for the array.
 
-Whatever has these three stands for a machine: `memmap_virt`, the address of
+Whatever has these four stands for a machine: `manager`, the one that manages it or
+None, which the manager sets; `memmap_virt`, the address of
 the Limine memory map response or None, `hhdm`, the offset of the HHDM or
 None, and `space(take_table)`, which returns an address space, or None for an
 array that lies in the HHDM without holes.  `leave_loader(manager)` moves off
@@ -30,14 +31,22 @@ class KernelSpace(PageTables):
     """The address space in force on this processor, with free top level entries for ranges of its own."""
 
     lazy = True
+    _reserved = 0
 
     def reserve(self, pages):
         """Return the address of an unused range in the higher half, 512 GiB wide."""
         for slot in (_SLOT_PREFERRED,) + tuple(range(_SLOT_FIRST, _SLOT_END)):
             virt = _HIGHER_HALF_SIGN | slot << _SLOT_SHIFT
             if self.unused(virt):
+                self._reserved = virt
                 return virt
         raise NoRoomError(pages, 0)
+
+    def abandon(self):
+        """Forget the range of `reserve`, whose array could not be built."""
+        if self._reserved:
+            self.clear_top(self._reserved)
+            self._reserved = 0
 
     def open(self, state):
         """Tell the struct `state` (see backing.py) that pages are mapped by page tables."""
@@ -46,6 +55,18 @@ class KernelSpace(PageTables):
 
 class LimineMachine:
     """The machine that the kernel runs on, as Limine (or the stand-in for it) describes it."""
+
+    # There is one such machine, however many objects stand for it.
+    _managers = []
+
+    @property
+    def manager(self):
+        """The frame manager of this machine, None before its `init`."""
+        return self._managers[0] if self._managers else None
+
+    @manager.setter
+    def manager(self, manager):
+        self._managers[:] = [] if manager is None else [manager]
 
     def __init__(self):
         import limine as responses

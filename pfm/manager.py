@@ -6,26 +6,51 @@ import micropython
 import uctypes
 from micropython import const
 
-from . import backing, buddy, limine, memmap, resume
+from . import backing, buddy, hot, limine, memmap, resume
 from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed
 from .allocator import control_size
+from .arguments import integer, number
 from .check import check
 from .errors import (
     AlreadyInitialisedError,
     ArgumentError,
-    FlagsRangeError,
     FrameNotPresentError,
+    FrameStateError,
+    LockTimeoutError,
     NoMemoryMapError,
 )
-from .flags import FLAGS_MASK
+from .flags import flags_number
 from .frame import ABSENT, ENTRY_SHIFT, KIND_SHIFT, LOCK_OFFSET, ORDER_MASK, PageFrame
 from .framearray import FrameArray
-from .guard import guard
-from .lock import acquire, release
+from .guard import guard, lost
+from .lock import acquire, critical, release
 from .log import Log
 from .machine import LimineMachine
 from .ranges import FrameFlags
 from .reports import FrameReports
+
+# What `init` and `resume` give a manager.
+_ATTACHED = (
+    "initialised",
+    "regions",
+    "frames",
+    "space",
+    "hhdm",
+    "debug",
+    "_machine",
+    "_reclaimed",
+    "_saved",
+    "_base",
+    "_hhdm",
+    "_zones",
+    "_magazines",
+    "_processors",
+    "_first",
+    "_last",
+    "_hot",
+    "_managed",
+    "_top",
+)
 
 # One processor is running until others are started.
 _PROCESSORS = const(1)
@@ -45,9 +70,10 @@ class PageFrameManager(FrameFlags, FrameReports):
     frames = None
     init_us = 0
     space = None
+    hhdm = 0
     _machine = None
     _reclaimed = ()
-    _state_virt = 0
+    _saved = None
 
     def __init__(self):
         self.log = Log()
@@ -57,15 +83,13 @@ class PageFrameManager(FrameFlags, FrameReports):
 
         `machine` is what machine.py describes, by default the one that the kernel
         runs on.  With `debug`, freed frames are filled with junk that allocation
-        verifies.  Raises AlreadyInitialisedError, NoMemoryMapError,
-        GarbledMemoryMapError, NoRoomError; the manager is then as before.
-        Cost: a step for each region, free block and page of the array; where the
-        array's pages have frames of their own from the start, C's memset over it.
+        verifies.  Raises AlreadyInitialisedError (for a second manager of one machine
+        too), NoMemoryMapError, GarbledMemoryMapError, NoRoomError; the manager is then
+        as before.  Cost: a step for each region, free block and page of the array;
+        where the array's pages have frames of their own from the start, C's memset over it.
         """
-        if self.initialised:
-            raise AlreadyInitialisedError("init() has been called")
+        machine = self._claim_machine(machine)
         started = time.ticks_us()
-        machine = machine or _this_machine()
         # 1. Detect physical memory.
         frames = FrameArray(self._regions(machine))
         self.log.info("{} regions, {} frames", len(frames.regions), frames.count)
@@ -73,24 +97,45 @@ class PageFrameManager(FrameFlags, FrameReports):
         control_pages = (control_size(_PROCESSORS) + PAGE_SIZE - 1) >> PAGE_SHIFT
         space = machine.space(frames.take_table)
         frames.place(control_pages, space is not None)
-        # 3. Map it.
-        frames.map(machine.hhdm, space)
+        with critical():
+            try:
+                # 3. Map it.
+                frames.map(machine.hhdm, space)
+                # 4. to 6. Write every entry in its final state: default, RESERVED, the array's own.
+                frames.build()
+                self._attach(machine, frames, debug)
+                frames.mark_tables(self._zones[0])
+                self.space = space
+                self._open()
+                self._run()
+            except BaseException as error:
+                self._detach()
+                if space is not None and frames.base:
+                    space.abandon()
+                raise error
         self.log.info(
             "array at v0x{:x}, frames p0x{:x}..0x{:x}",
             frames.base,
             frames.start_phys,
             frames.end_phys,
         )
-        # 4. to 6. Write every entry in its final state: default, RESERVED, the array's own.
-        frames.build()
-        self._attach(machine, frames, debug)
-        frames.mark_tables(self._zones[0])
-        self.space = space
-        self._open()
         for region in self.regions:
             self.log.debug("{}", region)
         self.init_us = time.ticks_diff(time.ticks_us(), started)
         self.log.info("{} frames free after {} us", self._managed, self.init_us)
+
+    def _claim_machine(self, machine):
+        """Return the machine to manage, which no manager has yet."""
+        if self.initialised:
+            raise AlreadyInitialisedError("init() has been called")
+        machine = machine or _this_machine()
+        if machine.manager is not None:
+            raise AlreadyInitialisedError(
+                "{} manages this machine; pfm.testing.FakeMachine makes others".format(
+                    machine.manager
+                )
+            )
+        return machine
 
     def _regions(self, machine):
         if machine.hhdm is None:
@@ -98,58 +143,95 @@ class PageFrameManager(FrameFlags, FrameReports):
         return memmap.regions(memmap.read(machine.memmap_virt))
 
     def _attach(self, machine, frames, debug):
-        self.initialised = True
         self._machine = machine
         self.hhdm = machine.hhdm
         self.frames = frames
         self.regions = frames.regions
+        # Here, so that to change them later takes no memory.
+        self.initialised = False
+        self.space = None
+        self._saved = None
+        self._reclaimed = self._reclaimed
         control = signed(machine.hhdm + frames.control_phys)
-        self._start(frames, signed(machine.hhdm), control, _PROCESSORS, debug)
+        self._start(frames, signed(machine.hhdm), control, _PROCESSORS, bool(debug))
+
+    def _run(self):
+        """Let the calls in, now that nothing can fail any more but to put the quick ways before them."""
+        self._machine.manager = self
+        hot.install(self, self._hot, PageFrameManager)
+        self.initialised = True
+
+    def _detach(self):
+        """Be as before `_attach`, without a need for memory."""
+        if self._machine is not None:
+            self._machine.manager = None
+        for name in _ATTACHED:
+            try:
+                delattr(self, name)
+            except AttributeError:
+                pass
 
     def save(self, state_virt):
         """Write to the address `state_virt` what `resume` needs, and keep it up to date there.
 
-        It takes `sizeof(resume.SAVED)` bytes.
+        It takes `sizeof(resume.SAVED)` bytes.  Raises NotInitialisedError.
         """
-        self._state_virt = state_virt
-        saved = uctypes.struct(state_virt, resume.SAVED)
+        self._ready()
+        saved = uctypes.struct(integer("state_virt", state_virt, "an address"), resume.SAVED)
         self.frames.save(saved)
         saved.processors = _PROCESSORS
         saved.debug = self.debug
+        self._save_reclaimed(saved)
+        saved.magic = resume.MAGIC
+        self._saved = saved
+
+    @micropython.native
+    def _save_reclaimed(self, saved):
         saved.bootloader_reclaimed = limine.BOOTLOADER_RECLAIMABLE in self._reclaimed
         saved.acpi_reclaimed = limine.ACPI_RECLAIMABLE in self._reclaimed
-        saved.magic = resume.MAGIC
 
     def resume(self, state_virt, lasting, machine=None):
         """Go on with the array that the manager which wrote `state_virt` had built; return whether there was one.
 
-        Frees every block but those whose tag is in `lasting`, and clears the
-        frames' locks: their owners were Python objects and are gone.  Raises
-        AlreadyInitialisedError.  Cost: a step for each block, and a look at each entry.
+        Frees every block but those whose tag is in `lasting`, and releases all locks:
+        their owners were Python objects and are gone.  Raises AlreadyInitialisedError.
+        Cost: a step for each block, and a look at each entry.
         """
-        if self.initialised:
-            raise AlreadyInitialisedError("init() has been called")
-        saved = uctypes.struct(state_virt, resume.SAVED)
+        machine = self._claim_machine(machine)
+        saved = uctypes.struct(integer("state_virt", state_virt, "an address"), resume.SAVED)
         if saved.magic != resume.MAGIC:
             return False
-        machine = machine or _this_machine()
+        reclaimed = ()
         if saved.bootloader_reclaimed:
-            self._reclaimed += (limine.BOOTLOADER_RECLAIMABLE,)
+            reclaimed += (limine.BOOTLOADER_RECLAIMABLE,)
         if saved.acpi_reclaimed:
-            self._reclaimed += (limine.ACPI_RECLAIMABLE,)
+            reclaimed += (limine.ACPI_RECLAIMABLE,)
         frames = FrameArray(self._regions(machine))
         frames.restore(saved)
-        frames.regions = memmap.adopt(frames.regions, self._reclaimed)
-        self._attach(machine, frames, bool(saved.debug))
-        self._state_virt = state_virt
-        self._recount()
+        frames.regions = memmap.adopt(frames.regions, reclaimed)
+        with critical():
+            try:
+                self._attach(machine, frames, bool(saved.debug))
+                self._reclaimed = reclaimed
+                self._saved = saved
+                self._release_locks()
+                self._recount()
+                for region in self.regions:
+                    if region.usable:
+                        self._free_all(region, lasting)
+                self._drain()
+                self._run()
+            except BaseException as error:
+                self._detach()
+                raise error
+        return True
+
+    def _release_locks(self):
+        """Release the locks of zones, pool and frames, which nobody holds any more."""
+        resume.unlock_control(self._zones[0])
         for region in self.regions:
             if region.present:
                 resume.unlock(self._base, region.start, region.end)
-            if region.usable:
-                self._free_all(region, lasting)
-        self.drain()
-        return True
 
     def _free_all(self, region, lasting):
         """Free the blocks of a region whose tags are not `lasting`."""
@@ -159,8 +241,8 @@ class PageFrameManager(FrameFlags, FrameReports):
             after = pfn + (1 << (entry.state & ORDER_MASK))
             if entry.tag not in lasting:
                 entry.rc = 1
-                self.free(pfn)
-                self.drain()
+                self._free(pfn)
+                self._drain()
                 # It may have merged with blocks behind it.
                 head = buddy.holder(self._base, pfn)
                 after = head + (
@@ -173,78 +255,112 @@ class PageFrameManager(FrameFlags, FrameReports):
 
         The machine first leaves what the loader had set up there (see
         `LimineMachine.leave_loader`).  Returns the frames that each gave, as
-        (bootloader, acpi); a second call gives 0.  Raises NotInitialisedError.
+        (bootloader, acpi); a second call gives 0.  Raises NotInitialisedError,
+        LockHeldError, and what leaving the loader raises; then nothing was reclaimed.
+        Cost: a store per entry and a step per block.
         """
-        if self._last < 0:
-            self._out_of_bounds(0)
-        given = []
-        for kind, wanted in (
-            (limine.BOOTLOADER_RECLAIMABLE, True),
-            (limine.ACPI_RECLAIMABLE, acpi),
-        ):
-            taken = [region for region in self.regions if wanted and region.type == kind]
-            if taken and kind == limine.BOOTLOADER_RECLAIMABLE:
+        self._ready()
+        given = self._reclaim(limine.BOOTLOADER_RECLAIMABLE)
+        return given, self._reclaim(limine.ACPI_RECLAIMABLE) if acpi else 0
+
+    def _reclaim(self, kind):
+        """Make the memory of one type allocatable, all of it or none; return how many frames it was."""
+        taken = [region for region in self.regions if region.type == kind]
+        if not taken:
+            return 0
+        reclaimed = self._reclaimed + (kind,)
+        regions = memmap.adopt(self.regions, (kind,))
+        frames = sum([region.end - region.start for region in taken])
+        with critical():
+            if kind == limine.BOOTLOADER_RECLAIMABLE:
                 self._machine.leave_loader(self)
             for region in taken:
-                self.frames.clear(self._zones[0], region.start, region.end)
-                self._adopt(region.start, region.end, True, False)
-            if taken:
-                self._reclaimed += (kind,)
-                self.regions = self.frames.regions = memmap.adopt(self.regions, (kind,))
-            given.append(sum([region.end - region.start for region in taken]))
-        if self._state_virt:
-            self.save(self._state_virt)
-        return tuple(given)
+                backing.touch_range(self._zones[0], self._base, region.start, region.end)
+            # From here on nothing takes memory.
+            self._take_in(taken, regions, reclaimed)
+        return frames
 
     @micropython.native
+    def _take_in(self, taken, regions, reclaimed):
+        self._adopt(taken, True)
+        self.regions = regions
+        self.frames.regions = regions
+        self._reclaimed = reclaimed
+        if self._saved is not None:
+            self._save_reclaimed(self._saved)
+
+    @micropython.viper
     def set_flags(self, pfn, flags):
         """Set the bits `flags` of the frame, under its lock.
 
         Raises FrameRangeError, FrameNotPresentError, FlagsRangeError, LockHeldError,
-        NotInitialisedError; TypeError for what is no integer.
+        NotInitialisedError, TypeError.  Takes its arguments by position.
         """
-        self._change_flags(pfn, flags, 0)
+        self._change_flags(pfn, flags, True)
+
+    @micropython.viper
+    def clear_flags(self, pfn, flags):
+        """Clear the bits `flags` of the frame, under its lock.  Errors and arguments as `set_flags`."""
+        self._change_flags(pfn, flags, False)
 
     @micropython.native
-    def clear_flags(self, pfn, flags):
-        """Clear the bits `flags` of the frame, under its lock.  Errors as `set_flags`."""
-        self._change_flags(pfn, 0, flags)
-
-    def _change_flags(self, pfn, on, off):
-        entry = self._lockable(pfn, on | off)
+    def _change_flags(self, pfn, flags, on):
+        entry = self._lockable(pfn)
+        flags = flags_number(flags)
         irq = acquire(entry + LOCK_OFFSET, pfn)
-        _change(entry, on, off)
+        _change(entry, flags, on)
         release(entry + LOCK_OFFSET, irq)
 
-    @micropython.native
+    @micropython.viper
     def check_flags(self, pfn, flags):
         """Return whether all the bits `flags` of the frame are set.  Takes no lock, so never waits.
 
-        A frame in bounds without RAM answers too: it is RESERVED.  Raises
-        FrameRangeError, FlagsRangeError, NotInitialisedError; TypeError for what is no integer.
+        A frame in bounds without RAM answers too: it is RESERVED.  Takes its arguments by
+        position.  Raises FrameRangeError, FlagsRangeError, NotInitialisedError, TypeError.
         """
-        entry = self._entry(pfn)
-        if flags & ~FLAGS_MASK:
-            raise FlagsRangeError(flags)
+        return self._check_flags(pfn, flags)
+
+    @micropython.native
+    def _check_flags(self, pfn, flags):
+        entry = self._base + (self._pfn(pfn) << ENTRY_SHIFT)
+        flags = flags_number(flags)
         return _flags(entry) & flags == flags
 
+    @micropython.viper
     def get(self, pfn):
         """Lock the frame and return a `FrameGuard` on its entry; release it by `with` or `release()`.
 
-        Raises FrameRangeError, FrameNotPresentError, LockHeldError, NotInitialisedError.
+        Takes its argument by position.  Raises FrameRangeError, FrameNotPresentError,
+        LockHeldError, NotInitialisedError, TypeError.
         """
-        return guard(self._hot, self._lockable(pfn, 0), pfn)
+        return self._get(pfn)
+
+    @micropython.native
+    def _get(self, pfn):
+        return guard(self._hot, self._lockable(pfn), self._pfn(pfn))
+
+    @micropython.native
+    def unlock(self, pfn):
+        """Release the lock of a frame whose guard was lost before it was released.
+
+        Raises FrameStateError where no guard holds the frame, LockTimeoutError where another
+        context does, FrameRangeError, NotInitialisedError, TypeError.
+        """
+        pfn = self._pfn(pfn)
+        code = lost(self._hot, self._base + (pfn << ENTRY_SHIFT))
+        if code == 0:
+            raise FrameStateError("unlock", pfn, "not locked")
+        if code < 0:
+            raise LockTimeoutError(pfn, -code)
 
     def min(self):
         """Return the number of the lowest frame with RAM.  Raises NotInitialisedError."""
-        if self._last < 0:
-            self._out_of_bounds(0)
+        self._ready()
         return self._first
 
     def max(self):
         """Return the number of the highest frame with RAM.  Raises NotInitialisedError."""
-        if self._last < 0:
-            self._out_of_bounds(0)
+        self._ready()
         return self._last
 
     def present(self, pfn):
@@ -253,11 +369,11 @@ class PageFrameManager(FrameFlags, FrameReports):
         Never raises for an integer, whatever it is; TypeError for anything else,
         NotInitialisedError before init.
         """
-        if self._last < 0:
-            self._out_of_bounds(pfn)
-        if pfn < self._first or pfn > self._last:
+        self._ready()
+        pfn = integer("pfn", pfn, "an integer")
+        if not self._first <= pfn <= self._last:
             return False
-        return _state(self._entry(pfn)) >> KIND_SHIFT != ABSENT
+        return _state(self._base + (pfn << ENTRY_SHIFT)) >> KIND_SHIFT != ABSENT
 
     def check(self):
         """Walk every invariant of docs/invariants.md and return how much there was, as `check.Walked` in frames.
@@ -265,38 +381,34 @@ class PageFrameManager(FrameFlags, FrameReports):
         Raises InvariantError for the first that is broken, NotInitialisedError.
         Holds each zone's lock while it walks that zone.  Cost: a look at each entry with RAM.
         """
-        if self._last < 0:
-            self._out_of_bounds(0)
+        self._ready()
         return check(self)
 
     def as_virt(self, phys):
         """Return the virtual address, in the HHDM, of the physical address `phys`.
 
         Whether anything is mapped there is the memory map's to say.
-        Raises ArgumentError for what is no physical address.
+        Raises ArgumentError for what is no physical address, TypeError.
         """
-        if self._last < 0:
-            self._out_of_bounds(0)
-        if phys < 0 or phys >= PHYS_LIMIT:
-            raise ArgumentError("phys", phys, "0 to 2**52 - 1")
-        return self.hhdm + phys
+        self._ready()
+        return self.hhdm + number("phys", phys, 0, PHYS_LIMIT - 1, "0 to 2**52 - 1")
 
     def as_phys(self, virt):
         """Return the physical address of the address `virt` of the HHDM.
 
-        Raises ArgumentError for an address outside it.
+        Raises ArgumentError for an address outside it, TypeError.
         """
-        if self._last < 0:
-            self._out_of_bounds(0)
+        self._ready()
+        virt = integer("virt", virt, "an address in the HHDM")
         if not 0 <= virt - self.hhdm < PHYS_LIMIT:
             raise ArgumentError("virt", hex(virt), "an address in the HHDM")
         return virt - self.hhdm
 
-    def _lockable(self, pfn, flags):
-        """Return the entry's address of a present frame, which can be written; `flags` are checked too."""
-        entry = self._entry(pfn)
-        if flags & ~FLAGS_MASK:
-            raise FlagsRangeError(flags)
+    @micropython.native
+    def _lockable(self, pfn):
+        """Return the address of a present frame's entry, in a page that can be written."""
+        pfn = self._pfn(pfn)
+        entry = self._base + (pfn << ENTRY_SHIFT)
         if _state(entry) >> KIND_SHIFT == ABSENT:
             raise FrameNotPresentError(pfn)
         if _shared(entry):
@@ -312,9 +424,12 @@ def _this_machine():
 
 
 @micropython.viper
-def _change(entry: int, on: int, off: int):
+def _change(entry: int, flags: int, on: bool):
     e = ptr16(entry)
-    e[0] = (int(e[0]) | on) & ~off
+    if on:
+        e[0] = int(e[0]) | flags
+    else:
+        e[0] = int(e[0]) & ~flags
 
 
 @micropython.viper

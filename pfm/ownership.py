@@ -55,6 +55,16 @@ def retire(entry: int, owner: int, unref: int) -> int:
 
 
 @micropython.viper
+def forget(entry: int) -> int:
+    """Make the head of a block that nobody has been given yet no head any more; return its first word."""
+    e = ptr32(entry)
+    word = int(e[0])
+    e[0] = 0
+    e[3] = 0
+    return word
+
+
+@micropython.viper
 def share(entry: int, owner: int) -> int:
     """Add a reference to an allocated block's head and return how many there are."""
     e = ptr32(entry)

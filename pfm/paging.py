@@ -9,7 +9,7 @@ import micropython
 from micropython import const
 
 from . import fill
-from .address import PAGE_SHIFT, PAGE_SIZE
+from .address import PAGE_SHIFT, PAGE_SIZE, signed
 from .errors import ArgumentError, MappingError
 
 # Flags of a mapping, SDM tables 4-15 to 4-20.
@@ -56,6 +56,14 @@ def _store(table: int, index: int, count: int, phys: int, step: int, low: int, h
         words[i + 1] = (phys >> 32) | high
         phys += step
         i += 2
+
+
+@micropython.viper
+def _clear(table: int, index: int):
+    """Write an entry that is not present."""
+    words = ptr32(table)
+    words[index << 1] = 0
+    words[(index << 1) + 1] = 0
 
 
 @micropython.viper
@@ -180,6 +188,11 @@ class PageTables:
         index = virt >> span_shift(_ROOT_LEVEL) & _INDEX_MASK
         entry = _load(self._virt(root_phys), index)
         self._set(self.root_phys, index, 1, entry & _PHYS_MASK, 0, _TABLE)
+
+    def clear_top(self, virt):
+        """Empty the top level entry for `virt`, whatever hangs on it, without a need for memory."""
+        index = virt >> span_shift(_ROOT_LEVEL) & _INDEX_MASK
+        _clear(signed(self._virt(self.root_phys)), index)
 
     def unused(self, virt):
         """Return whether the top level entry for `virt` is empty."""

@@ -6,18 +6,17 @@ import micropython
 from micropython import const
 
 from . import flagloops
+from .arguments import frame_count, frames_array
 from .backing import touch_range
 from .errors import (
-    ArgumentError,
-    FlagsRangeError,
     FrameNotPresentError,
     LockHeldError,
     LockTimeoutError,
 )
-from .flags import FLAGS_MASK
+from .flags import FLAGS_MASK, flags_number
 from .frame import ENTRY_SHIFT, ENTRY_SIZE, PageFrame
 from .lock import PLAIN, context, disable_irq, enable_irq
-from .runs import FrameRuns, check_array, elements_virt
+from .runs import FrameRuns, elements_virt
 
 # Bytes of an array's element.
 _ELEMENT = const(4)
@@ -43,12 +42,14 @@ class FrameFlags(FrameRuns):
         per frame, and a look at each lock first while a guard is held anywhere.  With
         several processors an exchange per frame, and two bytes of the Python heap.
         """
-        self._change_range(pfn, count, flags, 0)
+        self._ready()
+        self._change_range(pfn, count, flags_number(flags), 0)
 
     @micropython.native
     def clear_flags_range(self, pfn, count, flags):
         """Clear the bits `flags` of the `count` frames from `pfn` on.  Errors and cost as `set_flags_range`."""
-        self._change_range(pfn, count, 0, flags)
+        self._ready()
+        self._change_range(pfn, count, 0, flags_number(flags))
 
     @micropython.native
     def set_flags_many(self, frames, flags):
@@ -56,12 +57,14 @@ class FrameFlags(FrameRuns):
 
         Errors and cost as `set_flags_range`; TypeError for no such array.
         """
-        self._change_array(frames, flags, 0)
+        self._ready()
+        self._change_array(frames, flags_number(flags), 0)
 
     @micropython.native
     def clear_flags_many(self, frames, flags):
         """Clear the bits `flags` of every frame of an `array('I')`.  Errors and cost as `set_flags_many`."""
-        self._change_array(frames, 0, flags)
+        self._ready()
+        self._change_array(frames, 0, flags_number(flags))
 
     def count_flags(self, flags):
         """Return how many frames with RAM have all the bits `flags`.
@@ -69,10 +72,8 @@ class FrameFlags(FrameRuns):
         Takes no lock.  Raises FlagsRangeError, NotInitialisedError.  Cost: a look at
         each entry, one for 128 of those that were never written.
         """
-        if flags & ~FLAGS_MASK:
-            raise FlagsRangeError(flags)
-        if self._last < 0:
-            self._out_of_bounds(0)
+        self._ready()
+        flags = flags_number(flags)
         count = 0
         for region in self.regions:
             if region.present:
@@ -84,13 +85,12 @@ class FrameFlags(FrameRuns):
 
     @micropython.native
     def _change_range(self, pfn, count, on, off):
-        if (on | off) & ~FLAGS_MASK:
-            raise FlagsRangeError(on | off)
-        if count < 1:
-            raise ArgumentError("count", count, "1 frame or more")
-        entry = self._entry(pfn)
+        pfn = self._pfn(pfn)
+        count = frame_count(count)
         end = pfn + count
-        stop = self._entry(end - 1) + ENTRY_SIZE
+        self._pfn(end - 1)
+        entry = self._base + (pfn << ENTRY_SHIFT)
+        stop = self._base + (end << ENTRY_SHIFT)
         hole = self._first_absent(pfn, end)
         if hole < end:
             raise FrameNotPresentError(hole)
@@ -103,27 +103,21 @@ class FrameFlags(FrameRuns):
             self._store_range(entry, stop, on, off)
         else:
             touch_range(self._zones[0], self._base, pfn, end)
-            done = self._change_each(end - count, 0, count, on, off)
+            done = self._change_each(pfn, 0, count, on, off)
             if done < count:
-                self._stuck(end - count + done)
+                self._stuck(pfn + done)
 
     @micropython.native
     def _change_array(self, frames, on, off):
-        if (on | off) & ~FLAGS_MASK:
-            raise FlagsRangeError(on | off)
-        count = len(frames)
+        count = frames_array(frames)
         if not count:
             return
-        if self._last < 0:
-            self._out_of_bounds(0)
-        check_array(frames)
         first = elements_virt(frames)
         stop = first + count * _ELEMENT
         rows = self._ram_rows()
         element = flagloops.first_outside(0, 1, 0, first, stop, rows, len(rows))
         if element < stop:
-            pfn = frames[(element - first) // _ELEMENT]
-            self._entry(pfn)
+            pfn = self._pfn(frames[(element - first) // _ELEMENT])
             raise FrameNotPresentError(pfn)
         if self._processors == 1:
             if self._guards():
@@ -207,6 +201,6 @@ class FrameFlags(FrameRuns):
 
     def _stuck(self, pfn):
         """Raise the error for a frame whose lock is taken."""
-        owner = PageFrame.at(self._entry(pfn)).lock
+        owner = PageFrame.at(self._base + (pfn << ENTRY_SHIFT)).lock
         error = LockHeldError if owner == context() else LockTimeoutError
         raise error(pfn, owner)

@@ -8,8 +8,7 @@ more than that.
 """
 
 from .chart import Chart
-from .errors import FlagsRangeError
-from .flags import FLAGS_MASK
+from .flags import flags_number
 from .identify import Identity
 from .meminfo import BuddyInfo, MemInfo, MemMap
 from .pagetypes import FlagRuns, PageTypes
@@ -20,22 +19,22 @@ class FrameReports:
 
     def meminfo(self):
         """Return each zone's frames by use, as `MemInfo`.  Cost: a step per block."""
-        self.min()
+        self._ready()
         return MemInfo(self)
 
     def buddyinfo(self):
         """Return the free blocks of each zone by order, as `BuddyInfo`.  Cost: a step per block."""
-        self.min()
+        self._ready()
         return BuddyInfo(self)
 
     def memmap(self):
         """Return the memory map as regions of frames, as `MemMap`.  Cost: a step per block."""
-        self.min()
+        self._ready()
         return MemMap(self)
 
     def page_types(self):
         """Return how many frames have which kind and flags, as `PageTypes`.  Cost: a step per frame, in viper."""
-        self.min()
+        self._ready()
         return PageTypes(self)
 
     def runs(self, flags):
@@ -44,10 +43,8 @@ class FrameReports:
         Frames of holes have RESERVED alone, as `check_flags` has it.  Raises
         FlagsRangeError, TypeError.  Cost: a step per frame, in viper, as far as one iterates.
         """
-        self.min()
-        if flags & ~FLAGS_MASK:
-            raise FlagsRangeError(flags)
-        return FlagRuns(self, flags)
+        self._ready()
+        return FlagRuns(self, flags_number(flags))
 
     def identify(self, addr):
         """Return what lies at the address `addr`, as `Identity`.
@@ -56,10 +53,10 @@ class FrameReports:
         virtual where it is in the HHDM's RAM, in the array or from 2**52 up, else physical.
         Raises ArgumentError, TypeError.  Cost: a step per region, order and paging level.
         """
-        self.min()
+        self._ready()
         return Identity(self, addr)
 
     def chart(self):
         """Return memory drawn in characters, as `Chart`.  Cost: a step per block and character."""
-        self.min()
+        self._ready()
         return Chart(self)

@@ -10,6 +10,8 @@ import micropython
 import uctypes
 from micropython import const
 
+from .backing import BACKING_OFFSET
+
 # "pfm" and a version of the layout.
 MAGIC = const(0x70666D01)
 
@@ -28,6 +30,10 @@ SAVED = {
 # frame.py
 _KIND_USED = const(2)
 
+# zone.py
+_ZONES = const(3)
+_ZONE_SHIFT = const(8)
+
 
 @micropython.viper
 def next_used(base: int, start: int, end: int) -> int:
@@ -41,6 +47,16 @@ def next_used(base: int, start: int, end: int) -> int:
             return start
         start += 1 << (state & 31)
     return end
+
+
+@micropython.viper
+def unlock_control(control: int):
+    """Clear the locks of the zones and of the pool in the control page at `control`."""
+    zone = 0
+    while zone < _ZONES:
+        ptr32(control + (zone << _ZONE_SHIFT))[0] = 0
+        zone += 1
+    ptr32(control + int(BACKING_OFFSET))[0] = 0
 
 
 @micropython.viper

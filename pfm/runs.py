@@ -11,45 +11,37 @@ import micropython
 from micropython import const
 
 from . import buddy, bulk, ownership
-from .address import PFN_LIMIT
+from .address import PAGE_SHIFT, PFN_LIMIT
 from .allocator import FrameAllocator
+from .arguments import frame_count, frames_array, integer, number
 from .errors import (
     ArgumentError,
+    FrameCorruptError,
     FrameNotPresentError,
     FrameStateError,
-    OutOfFramesError,
-    PFMError,
 )
 from .frame import (
     ABSENT,
+    ENTRY_SHIFT,
     KIND_SHIFT,
     ORDER_SHIFT,
     SMALL_WORD,
     STATE_SHIFT,
+    TAG_MAX,
     USED,
     USED_WORD,
     PageFrame,
 )
-from .lock import acquire, context, disable_irq, enable_irq, release, xchg32
+from .lock import acquire, context, disable_irq, enable_irq, release
 from .zone import Zone, zone_of
 
-# Bytes of an array's element of the type "I", and what it makes of -1.
+# Bytes of an array's element of the type "I".
 _INT_SIZE = const(4)
-_INT_MAX = const(0xFFFFFFFF)
+
+_FRAMES = "an array('I'), or 1 frame to as many as there are"
 
 # Frames that are looked at without an interrupt between them: some microseconds.
 _CHUNK = const(1024)
-
-
-@micropython.native
-def check_array(frames):
-    """Raise TypeError for what has no unsigned elements of 32 bits; nothing else is told from memory at hand."""
-    first = frames[0]
-    frames[0] = -1
-    stored = frames[0]
-    frames[0] = first
-    if stored != _INT_MAX:
-        raise TypeError("frames must be an array('I')")
 
 
 @micropython.viper
@@ -70,23 +62,24 @@ class FrameRuns(FrameAllocator):
         Raises ArgumentError, OutOfFramesError, FrameCorruptError (debug).
         Cost: a step per free block of a fitting order, and where none fits, a step per block.
         """
-        top = self._zone(count, zone, tag)
-        if not 1 <= count <= self._managed:
-            raise ArgumentError("count", count, "1 frame to as many as there are")
-        if not 1 <= align <= PFN_LIMIT or align & (align - 1):
+        top = self._zone(zone)
+        count = number("count", count, 1, self._managed or 1, "1 frame to as many as there are")
+        align = number("align", align, 1, PFN_LIMIT, "a power of two")
+        if align & (align - 1):
             raise ArgumentError("align", align, "a power of two")
-        if below is None:
-            below = self._last + 1
-        elif below < 0:
-            raise ArgumentError("below", below, "a frame number")
-        else:
-            below = min(below | 0, self._last + 1)
-        pfn = self._take_run(top, count, align, below)
+        end = self._last + 1
+        if below is not None:
+            below = integer("below", below, "a frame number")
+            if below < 0:
+                raise ArgumentError("below", below, "a frame number")
+            end = min(below, end)
+        tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+        pfn = self._take_run(top, count, align, end)
         if not pfn:
-            self.drain()
-            pfn = self._take_run(top, count, align, below)
+            self._drain()
+            pfn = self._take_run(top, count, align, end)
         if not pfn:
-            raise OutOfFramesError(top, bulk.order_for(count), count, self.free_frames())
+            self._run_out(top, bulk.order_for(count), count)
         self._hand_out_run(pfn, count, zero, tag)
         return pfn
 
@@ -98,38 +91,41 @@ class FrameRuns(FrameAllocator):
         FrameNotPresentError, FrameRangeError, ArgumentError.  Cost: a step per
         free block touched, and per order of it.
         """
-        self._zone(count, None, tag)
-        if count < 1:
-            raise ArgumentError("count", count, "1 frame or more")
-        self._entry(pfn)
-        self._entry(pfn + count - 1)
-        self.drain()
+        pfn = self._pfn(pfn)
+        count = frame_count(count)
+        tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+        self._pfn(pfn + count - 1)
+        self._drain()
         first = zone_of(pfn)
         last = zone_of(pfn + count - 1)
-        irq = self._lock(first, last)
+        state = self._lock(first, last)
         taken = bulk.first_taken(self._base, pfn, pfn + count)
         free = taken == pfn + count
         if free:
             self._claim(pfn, count)
-        self._unlock(first, last, irq)
+        self._unlock(first, last, state)
         if not free:
             self._not_free(taken)
         self._hand_out_run(pfn, count, zero, tag)
         return pfn
 
+    @micropython.native
     def alloc_many(self, frames, zone=None, tag=0):
         """Allocate single frames: `frames` of them, or as many as fill the `array('I')` given; return the array.
 
         Each is freed on its own or by `free_many`.  Raises OutOfFramesError, with
-        all that it had taken given back, and ArgumentError.  Cost: a few
-        instructions a frame.
+        all that it had taken given back, ArgumentError, TypeError and
+        FrameCorruptError (debug).  Cost: a few instructions a frame.
         """
-        if isinstance(frames, int):
-            self._zone(frames, zone, tag)
-            if not 1 <= frames <= self._managed:
-                raise ArgumentError("frames", frames, "1 frame to as many as there are")
-            frames = array("I", bytes(frames * _INT_SIZE))
-        self._fill_array(frames, zone, tag)
+        top = self._zone(zone)
+        tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+        kind = frames.__class__
+        if kind is array or kind is memoryview:
+            count = frames_array(frames)
+        else:
+            count = number("frames", frames, 1, self._managed or 1, _FRAMES)
+            frames = array("I", bytes(count * _INT_SIZE))
+        self._fill_array(frames, count, top, tag)
         return frames
 
     @micropython.native
@@ -140,20 +136,21 @@ class FrameRuns(FrameAllocator):
         RefcountError, LockHeldError, FrameRangeError; then none of them is freed.
         Cost: a few instructions a frame, fewest where frames follow one another.
         """
-        count = len(frames)
+        self._ready()
+        count = frames_array(frames)
         if not count:
             return
-        if self._top < 0:
-            self._out_of_bounds(0)
-        check_array(frames)
         first = elements_virt(frames)
         end = first + count * _INT_SIZE
         self._leave_many(frames, first, end)
+        self._give_marked(frames, first, count)
+
+    @micropython.native
+    def _give_marked(self, frames, first, count):
+        """Give the marked frames of an array back, whose `count` elements begin at the address `first`."""
+        end = first + count * _INT_SIZE
         if self.debug:
-            at = 0
-            while at < count:
-                bulk.junk(self._zones[0], self._hhdm, self._base, frames[at], 1)
-                at += 1
+            bulk.junk_many(first, end, self._zones[0], self._hhdm, self._base)
         # Mostly they are all of one zone.
         zone = zone_of(frames[0])
         given = self._give_many(first, end, zone)
@@ -196,7 +193,8 @@ class FrameRuns(FrameAllocator):
 
     def _refuse_many(self, pfn):
         """Raise the error for a frame of free_many that is no single allocated frame."""
-        entry = PageFrame.at(self._entry(pfn))
+        self._pfn(pfn)
+        entry = PageFrame.at(self._base + (pfn << ENTRY_SHIFT))
         if entry.lock:
             self._refuse("free", pfn, -entry.lock)
         if entry.state >> KIND_SHIFT != USED:
@@ -207,30 +205,33 @@ class FrameRuns(FrameAllocator):
         raise FrameStateError("free", pfn, what)
 
     @micropython.native
-    def _fill_array(self, frames, zone, tag):
-        count = len(frames)
-        top = self._zone(0, zone, tag)
-        if count:
-            check_array(frames)
-        done = self._take_many(frames, 0, top, tag)
+    def _fill_array(self, frames, count, top, tag):
+        done = self._take_many(frames, count, 0, top, tag)
         if done < count:
-            self.drain()
-            done = self._take_many(frames, done, top, tag)
+            self._drain()
+            done = self._take_many(frames, count, done, top, tag)
         if done < count:
-            self._undo_many(frames, done)
-            raise OutOfFramesError(top, 0, count, self.free_frames())
+            self._take_back(frames, done)
+            self._drain()
+            self._run_out(top, 0, count)
         if self.debug:
-            self._verify_many(frames, tag)
+            first = elements_virt(frames)
+            end = first + count * _INT_SIZE
+            phys = bulk.spoiled_many(first, end, self._hhdm, self._base, tag)
+            if phys:
+                value = bulk.word_at(self._hhdm + phys)
+                self._take_back(frames, count)
+                raise FrameCorruptError(phys >> PAGE_SHIFT, phys, value)
 
     @micropython.native
-    def _take_many(self, frames, done, top, tag):
-        """Fill `frames` from index `done` on as far as the zones allow and return how many it holds."""
+    def _take_many(self, frames, count, done, top, tag):
+        """Fill `count` elements of `frames` from index `done` on as far as the zones allow; return how many it holds."""
         zone = top
         first = elements_virt(frames)
-        while zone >= 0 and done < len(frames):
+        while zone >= 0 and done < count:
             address = self._zones[zone]
             irq = acquire(address, Zone.NAMES[zone])
-            limit = len(frames)
+            limit = count
             if zone < top:
                 spare = buddy.spare(address)
                 limit = min(limit, done + (spare if spare > 0 else 0))
@@ -245,48 +246,15 @@ class FrameRuns(FrameAllocator):
         return done
 
     @micropython.native
-    def _undo_many(self, frames, done):
-        at = 0
-        while at < done:
-            self.free(frames[at])
-            at += 1
-        self.drain()
-
-    def _verify_many(self, frames, tag):
-        spoiled = 0
-        for pfn in frames:
-            phys = bulk.spoiled(self._hhdm, self._base, pfn, 1)
-            buddy.use(self._base, pfn, SMALL_WORD, 0, tag)
-            spoiled = spoiled or phys
-        if spoiled:
-            error = self._corruption(spoiled)
-            self.free_many(frames)
-            raise error
-
-    @micropython.native
-    def _lock(self, first, last):
-        """Lock the zones `first`..`last`, from the lowest up, and return the interrupt state before."""
-        before = acquire(self._zones[first], Zone.NAMES[first])
-        zone = first + 1
-        try:
-            while zone <= last:
-                acquire(self._zones[zone], Zone.NAMES[zone])
-                zone += 1
-        except PFMError as error:
-            self._unlock(first, zone - 1, before)
-            raise error
-        return before
-
-    @micropython.native
-    def _unlock(self, first, last, before):
-        """Undo `_lock`; interrupts come back with the last of them."""
-        while last > first:
-            xchg32(self._zones[last], 0)
-            last -= 1
-        release(self._zones[first], before)
+    def _take_back(self, frames, count):
+        """Free the first `count` frames of an array that nobody has been given yet, whoever locks them."""
+        if count:
+            first = elements_virt(frames)
+            bulk.leave_all(first, first + count * _INT_SIZE, self._base)
+            self._give_marked(frames, first, count)
 
     def _not_free(self, pfn):
-        if buddy.kind(self._entry(pfn)) == ABSENT:
+        if buddy.kind(self._base + (pfn << ENTRY_SHIFT)) == ABSENT:
             raise FrameNotPresentError(pfn)
         raise FrameStateError("allocate", pfn, self.describe(pfn))
 

@@ -156,6 +156,11 @@ class FileMemory:
         self._mapped.append((virt, size))
         return virt
 
+    def abandon(self):
+        """Give the range of the last `reserve` back to the host."""
+        if self._mapped:
+            _munmap(*self._mapped.pop())
+
     def map(self, virt, phys, count, flags=0):
         """Map as `PageTables.map`."""
         protection = _PROT_READ | (_PROT_WRITE if flags & WRITE else 0)
@@ -246,6 +251,7 @@ class FakeMachine:
         size = (max(ends + [PAGE_SIZE]) + PAGE_SIZE - 1) & -PAGE_SIZE
         self.memory = memory or (FileMemory if ffi else BufferMemory)(size, hhdm or 0, lazy)
         self._sparse = sparse
+        self.manager = None
 
     @property
     def memmap_virt(self):
@@ -264,8 +270,13 @@ class FakeMachine:
     def leave_loader(self, manager):
         """Do nothing: nothing that a manager needs lies in a fake machine's memory."""
 
+    def soft_reset(self):
+        """Forget the manager, as the interpreter does that starts anew."""
+        self.manager = None
+
     def boot(self, debug=False):
-        """Return a `PageFrameManager` initialised on this machine."""
+        """Return a `PageFrameManager` initialised on this machine, as after power on."""
+        self.manager = None
         manager = PageFrameManager()
         manager.init(self, debug)
         return manager

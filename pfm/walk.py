@@ -12,6 +12,9 @@ found to its report, REPORT_WORDS words at the address `place`:
            6  head of the run that the next block belongs to
            7  frames still missing of that run
        8 + n  free blocks of order n seen
+          27  frames on the zone's lists, by its own count
+          28  frames that the zone's lists were given, by its own count
+          29  frames in magazines, by their own counts
 
 As in buddy.py, `zone`, `base` and `place` are signed virtual addresses and callers hold the zone's lock.
 """
@@ -29,6 +32,9 @@ SEEN_BLOCKS = const(5)
 RUN_HEAD = const(6)
 RUN_LEFT = const(7)
 SEEN_FREE = const(8)
+ZONE_FREE = const(27)
+ZONE_MANAGED = const(28)
+IN_MAGAZINES = const(29)
 
 # What a walk returns: indices of check.INVARIANTS, from 1.
 ABSENT_FRAME = const(1)
@@ -38,21 +44,22 @@ BLOCKS_TILE = const(4)
 BLOCK_ORDER = const(5)
 BLOCK_ALIGNED = const(6)
 BLOCK_TAIL = const(7)
-UNRESERVED = const(8)
-REFCOUNT = const(9)
-RUN = const(10)
-COMPOUND = const(11)
-BUDDIES_MERGED = const(12)
-LIST_MEMBER = const(13)
-LIST_LINKED = const(14)
-LIST_HEAD = const(15)
-LIST_LENGTH = const(16)
-ORDERS_MASK = const(17)
-MAGAZINE = const(18)
+REFCOUNT = const(8)
+RUN = const(9)
+COMPOUND = const(10)
+BUDDIES_MERGED = const(11)
+LIST_MEMBER = const(12)
+LIST_LINKED = const(13)
+LIST_HEAD = const(14)
+LIST_LENGTH = const(15)
+ORDERS_MASK = const(16)
+MAGAZINE = const(17)
 
 # zone.py
+_ZONE_FREE_WORD = const(1)
 _START = const(2)
 _END = const(3)
+_ZONE_MANAGED_WORD = const(4)
 _ORDERS = const(6)
 _LISTS = const(8)
 _ORDER_MAX = const(18)
@@ -64,32 +71,28 @@ _PART = const(3)
 _CACHED = const(4)
 _COMPOUND_TAIL = const(5)
 _ABSENT = const(7)
-_BYTE_SHARED = const(13)
+_BYTE_SHARED = const(12)
 
 # framearray.py: the entries in a page of the array, less one.
 _GRANULE_LAST = const(127)
 
-# flags.py
-_FLAG_COMPOUND = const(1 << 5)
-_FLAG_RESERVED = const(1 << 10)
-
 
 @micropython.viper
 def single(base: int, start: int, end: int, kind: int, contexts: int, place: int) -> int:
-    """Check that the frames `start`..`end` all are of `kind`, in no block, and flagged RESERVED."""
+    """Check that the frames `start`..`end` all are of `kind`, in no block."""
     report = ptr32(place)
     state = kind << 5
     while start < end:
         e = ptr32(base + (start << 5))
         word = int(e[0])
-        if (word >> 24) != state or (word & _FLAG_RESERVED) == 0 or int(e[6]) > contexts:
+        if (word >> 24) != state or int(e[6]) > contexts:
             report[0] = start
             if int(e[6]) > contexts:
                 report[1] = e[6]
                 report[2] = 0
                 return FRAME_LOCK
-            report[1] = word
-            report[2] = state << 24 | _FLAG_RESERVED
+            report[1] = word >> 24
+            report[2] = state
             return ABSENT_FRAME if kind == _ABSENT else RESERVED_FRAME
         if int(ptr8(base + (start << 5))[_BYTE_SHARED]):
             start |= _GRANULE_LAST
@@ -120,10 +123,6 @@ def _head(base: int, pfn: int, end: int, zone: int, contexts: int, place: int) -
     report[1] = order
     if order > _ORDER_MAX or (kind == _CACHED and order):
         report[2] = 0 if kind == _CACHED else _ORDER_MAX
-        return BLOCK_ORDER
-    report[1] = (word >> 16) & 0xFF
-    report[2] = order
-    if ((word >> 16) & 0xFF) != order:
         return BLOCK_ORDER
     report[1] = pfn & (size - 1)
     report[2] = 0
@@ -169,10 +168,6 @@ def _head(base: int, pfn: int, end: int, zone: int, contexts: int, place: int) -
             report[7] = count - size
         report[3] = int(report[3]) + size
         return 0
-    report[1] = word & 0xFFFF
-    report[2] = 0
-    if word & _FLAG_RESERVED:
-        return UNRESERVED
     if kind == _CACHED:
         report[4] = int(report[4]) + 1
         return 0
@@ -199,24 +194,15 @@ def _tails(base: int, pfn: int, contexts: int, place: int) -> int:
     if (word >> 29) == _USED and int(ptr32(base + (pfn << 5))[1]) == 0:
         if (int(ptr32(base + (tail << 5))[0]) >> 29) == _COMPOUND_TAIL:
             state = _COMPOUND_TAIL << 5
-        report[0] = pfn
-        report[1] = word & _FLAG_COMPOUND
-        report[2] = _FLAG_COMPOUND if state else 0
-        if int(report[1]) != int(report[2]):
-            return COMPOUND
     while tail < end:
         e = ptr32(base + (tail << 5))
         word = int(e[0])
-        if (word >> 24) != state or (word & _FLAG_RESERVED) or int(e[6]) > contexts:
+        if (word >> 24) != state or int(e[6]) > contexts:
             report[0] = tail
             report[1] = word >> 24
             report[2] = state
             if (word >> 24) != state:
                 return COMPOUND if state else BLOCK_TAIL
-            if word & _FLAG_RESERVED:
-                report[1] = word & 0xFFFF
-                report[2] = 0
-                return UNRESERVED
             report[1] = e[6]
             report[2] = 0
             return FRAME_LOCK
@@ -243,6 +229,28 @@ def blocks(base: int, start: int, end: int, zone: int, contexts: int, place: int
             return code
         start += 1 << ((int(ptr32(base + (start << 5))[0]) >> 24) & 31)
     return 0
+
+
+@micropython.viper
+def run_ends(place: int) -> int:
+    """Check that no frame is missing of a run, at the end of its region."""
+    report = ptr32(place)
+    left = int(report[7])
+    if left == 0:
+        return 0
+    report[0] = report[6]
+    report[1] = left
+    report[2] = 0
+    return RUN
+
+
+@micropython.viper
+def note_zone(zone: int, place: int):
+    """Note what the zone counts itself, while its lock is held."""
+    report = ptr32(place)
+    z = ptr32(zone)
+    report[ZONE_FREE] = z[_ZONE_FREE_WORD]
+    report[ZONE_MANAGED] = z[_ZONE_MANAGED_WORD]
 
 
 @micropython.viper
@@ -333,4 +341,5 @@ def magazine(base: int, cache: int, limit: int, first: int, end: int, place: int
                 return MAGAZINE
             j += 1
         i += 1
+    report[IN_MAGAZINES] = int(report[IN_MAGAZINES]) + count
     return 0

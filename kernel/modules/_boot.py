@@ -18,23 +18,27 @@ import uctypes
 
 from pfm import PFM
 from pfm import log as levels
+from pfm.lock import critical
 
 
 def _start(options):
     state_virt = uctypes.addressof(kernel.state)
     if PFM.resume(state_virt, owners.ALL):
         PFM.space = kernelspace.current(PFM)
-        ramdisk.restore()
+        # There is none where the start before this one failed half way.
+        if ramdisk.restore() is None:
+            ramdisk.create(PFM, options.disk)
         return
     bootreport.print_loader(options)
     if options.loglevel:
         PFM.log.level = levels.NAMES.index(options.loglevel)
     PFM.init(debug=options.debug)
+    # Before anything that may fail: a soft reset goes on from here.
+    PFM.save(state_virt)
     PFM.space = kernelspace.enter(PFM)
     apic.let_interrupts_in(PFM)
     heap = pyheap.grow(PFM, options.heap)
     disk = ramdisk.create(PFM, options.disk)
-    PFM.save(state_virt)
     bootreport.print_frames(PFM, heap, disk)
 
 
@@ -43,7 +47,9 @@ sys.path.append("/lib")
 
 _options = cmdline.read()
 try:
-    _start(_options)
+    # Ctrl-C waits until the machine is whole.
+    with critical():
+        _start(_options)
     if machine.reset_cause() == machine.PWRON_RESET:
         if _options.selftest is not None:
             kernel.exit(1 if selftest.run(_options.selftest) else 0)

@@ -87,19 +87,38 @@ def _copy_memmap(copies, virt):
 
 
 def move(manager):
-    """Copy the responses to frames of `manager` and make `limine.response()` tell of the copies."""
-    entries = uctypes.struct(limine.response("memmap"), protocol.MEMMAP_RESPONSE).entry_count
+    """Copy the responses to frames of `manager` and make `limine.response()` tell of the copies.
+
+    All of them or none; a second call finds them moved.  Raises OutOfFramesError, MemoryError.
+    """
+    memmap = limine.response("memmap")
+    if manager.identify(memmap).tag == owners.RESPONSES:
+        return
+    entries = uctypes.struct(memmap, protocol.MEMMAP_RESPONSE).entry_count
     size = entries * (_ENTRY_SIZE + _WORD) + _SMALL_SIZE
     pfn = manager.alloc_pages((size + PAGE_SIZE - 1) // PAGE_SIZE, tag=owners.RESPONSES)
-    copies = _Copies(manager.as_virt(pfn * PAGE_SIZE))
-    moved = dict.fromkeys(_UNWANTED)
+    try:
+        copies = _copy_all(_Copies(manager.as_virt(pfn * PAGE_SIZE)))
+    except BaseException as error:
+        manager.free(pfn)
+        raise error
+    # From here on nothing takes memory.
+    for name, virt in copies:
+        limine.move_response(name, virt)
+
+
+def _copy_all(copies):
+    """Return the name of each response that there is and the address of its copy."""
+    makers = dict.fromkeys(_UNWANTED)
     for name, length in _PLAIN.items():
-        moved[name] = lambda virt, length=length: copies.bytes(virt, length)
+        makers[name] = lambda virt, length=length: copies.bytes(virt, length)
     for name, count in _STRINGS.items():
-        moved[name] = lambda virt, count=count: _copy_strings(copies, virt, count)
-    moved["executable_file"] = lambda virt: _copy_file(copies, virt)
-    moved["memmap"] = lambda virt: _copy_memmap(copies, virt)
-    for name, copy in moved.items():
+        makers[name] = lambda virt, count=count: _copy_strings(copies, virt, count)
+    makers["executable_file"] = lambda virt: _copy_file(copies, virt)
+    makers["memmap"] = lambda virt: _copy_memmap(copies, virt)
+    moved = []
+    for name, make in makers.items():
         virt = limine.response(name)
         if virt is not None:
-            limine.move_response(name, copy(virt) if copy else 0)
+            moved.append((name, make(virt) if make else 0))
+    return moved

@@ -42,7 +42,7 @@ class Model:
         states = bytearray(region.end - region.start)
         at = region.start
         while at < region.end:
-            entry = PageFrame.at(self._pfm._entry(at))
+            entry = PageFrame.at(self._pfm.frames.base + at * PageFrame.SIZE)
             end = at + (1 << (entry.state & ORDER_MASK))
             if entry.state >> KIND_SHIFT != FREE:
                 _fill(states, at - region.start, end - region.start, FOREIGN)
