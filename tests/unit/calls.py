@@ -1,0 +1,152 @@
+"""Every public call of the manager, as the tests need them that try all: on both ports, under any disturbance."""
+
+from array import array
+
+from pfm import PFN, PageFlags, Phys, Zone
+
+# A frame that no test allocates, to set flags of and to guard.
+MARKED = 600
+
+
+class Call:
+    """One public call.
+
+    `run(pfm, given)` makes it on what `given(pfm)` prepared.  `undo(pfm, result)` takes back
+    what it did.  `put_back(pfm, given)` returns what was prepared, but where the call
+    itself does so (`takes`).
+    """
+
+    def __init__(self, name, run, given=None, undo=None, put_back=None, takes=False):
+        self.name = name
+        self.run = run
+        self.given = given or _none
+        self.undo = undo or _keep
+        self.put_back = put_back or _keep
+        self.takes = takes
+
+    def clean(self, pfm, given, done, result):
+        """Take back what is left of the call, which was `done` or not."""
+        if done:
+            self.undo(pfm, result)
+        if not (done and self.takes):
+            self.put_back(pfm, given)
+
+
+def _none(pfm):
+    return None
+
+
+def _keep(pfm, given):
+    return None
+
+
+def _free(pfm, pfn):
+    pfm.free(pfn)
+
+
+def _free_many(pfm, frames):
+    pfm.free_many(frames)
+
+
+def _release(pfm, guard):
+    guard.release()
+
+
+def _clear(pfm, given):
+    pfm.clear_flags_range(MARKED, 200, 0xFFFF)
+
+
+def _unref_and_free(pfm, pfn):
+    if pfm.identify(PFN(pfn)).rc > 1:
+        pfm.unref(pfn)
+    pfm.free(pfn)
+
+
+def _single(pfm):
+    return pfm.alloc()
+
+
+def _block(pfm):
+    return pfm.alloc(4)
+
+
+def _run(pfm):
+    return pfm.alloc_pages(77)
+
+
+def _compound(pfm):
+    return pfm.alloc(3, compound=True)
+
+
+def _many(pfm):
+    return pfm.alloc_many(100)
+
+
+def _guard(pfm):
+    return pfm.get(MARKED)
+
+
+def _array(pfm):
+    return array("I", range(MARKED, MARKED + 99))
+
+
+def _address(pfm):
+    return pfm.as_virt(MARKED << 12)
+
+
+def _write_under_a_guard(pfm, given):
+    with pfm.get(MARKED) as entry:
+        entry.size_class = 3
+        entry.size_class = 0
+
+
+CALLS = (
+    Call("alloc", lambda pfm, given: pfm.alloc(), undo=_free),
+    Call("alloc(order)", lambda pfm, given: pfm.alloc(5), undo=_free),
+    Call("alloc(all)", lambda pfm, given: pfm.alloc(2, Zone.DMA, True, 7, True), undo=_free),
+    Call("alloc_pages", lambda pfm, given: pfm.alloc_pages(77, 16), undo=_free),
+    Call("alloc_at", lambda pfm, given: pfm.alloc_at(MARKED, 33), undo=_free),
+    Call("alloc_many", lambda pfm, given: pfm.alloc_many(100), undo=_free_many),
+    Call("alloc_many(array)", lambda pfm, given: pfm.alloc_many(given), _array, _free_many),
+    Call("free", lambda pfm, pfn: pfm.free(pfn), _single, None, _free, True),
+    Call("free(block)", lambda pfm, pfn: pfm.free(pfn), _block, None, _free, True),
+    Call("free(run)", lambda pfm, pfn: pfm.free(pfn), _run, None, _free, True),
+    Call("free(compound)", lambda pfm, pfn: pfm.free(pfn), _compound, None, _free, True),
+    Call("free_many", lambda pfm, frames: pfm.free_many(frames), _many, None, _free_many, True),
+    Call("ref", lambda pfm, pfn: pfm.ref(pfn + 5), _compound, None, _unref_and_free),
+    Call("unref", lambda pfm, pfn: pfm.unref(pfn + 1), _compound, None, _free, True),
+    Call("drain", lambda pfm, given: pfm.drain()),
+    Call("set_flags", lambda pfm, given: pfm.set_flags(MARKED, 2), undo=_clear),
+    Call("clear_flags", lambda pfm, given: pfm.clear_flags(MARKED, 2)),
+    Call("check_flags", lambda pfm, given: pfm.check_flags(MARKED, 2)),
+    Call("set_flags_range", lambda pfm, given: pfm.set_flags_range(MARKED, 200, 2), undo=_clear),
+    Call("clear_flags_range", lambda pfm, given: pfm.clear_flags_range(MARKED, 200, 2)),
+    Call("set_flags_many", lambda pfm, frames: pfm.set_flags_many(frames, 2), _array, _clear),
+    Call("clear_flags_many", lambda pfm, frames: pfm.clear_flags_many(frames, 2), _array),
+    Call("count_flags", lambda pfm, given: pfm.count_flags(2)),
+    Call("get", lambda pfm, given: pfm.get(MARKED), undo=_release),
+    Call("get, with", _write_under_a_guard),
+    Call("unlock", lambda pfm, guard: pfm.unlock(MARKED), _guard, None, _release, True),
+    Call("min", lambda pfm, given: pfm.min()),
+    Call("max", lambda pfm, given: pfm.max()),
+    Call("present", lambda pfm, given: pfm.present(MARKED)),
+    Call("as_virt", lambda pfm, given: pfm.as_virt(MARKED << 12)),
+    Call("as_phys", lambda pfm, virt: pfm.as_phys(virt), _address),
+    Call("free_frames", lambda pfm, given: pfm.free_frames()),
+    Call("present_frames", lambda pfm, given: pfm.present_frames()),
+    Call("describe", lambda pfm, given: pfm.describe(MARKED)),
+    Call("check", lambda pfm, given: pfm.check()),
+    Call("meminfo", lambda pfm, given: str(pfm.meminfo())),
+    Call("buddyinfo", lambda pfm, given: str(pfm.buddyinfo())),
+    Call("memmap", lambda pfm, given: str(pfm.memmap())),
+    Call("page_types", lambda pfm, given: str(pfm.page_types())),
+    Call("runs", lambda pfm, given: list(pfm.runs(PageFlags.RESERVED))),
+    Call("identify", lambda pfm, given: str(pfm.identify(Phys(MARKED << 12)))),
+    Call("chart", lambda pfm, given: str(pfm.chart())),
+)
+
+
+def signature(pfm):
+    """Return what a call that failed, or was undone, must not have changed; every invariant holds."""
+    pfm.drain()
+    return pfm.check(), pfm.free_frames(), pfm.count_flags(2), pfm._guards()

@@ -1,0 +1,127 @@
+"""The Python heap exhausted at each point of each public call: a MemoryError that changes nothing, or success."""
+
+from calls import CALLS, MARKED, signature
+from exhausted import with_blocks_left
+from ktap import equal, raises
+from maps import MIB, SMALL_8M, THREE_ZONES, frames
+from uctypes import UINT32, struct
+
+from pfm import FrameStateError, PageFrameManager, limine
+from pfm.testing import FakeMachine
+
+# Blocks left of the heap, from none to more than any call takes of a sudden.
+_BLOCKS = tuple(range(12)) + (
+    14,
+    17,
+    20,
+    24,
+    30,
+    40,
+    60,
+    100,
+    150,
+    250,
+    400,
+    700,
+    1200,
+    2500,
+    5000,
+    10000,
+)
+
+
+def _sweep(pfm, call):
+    """Make the call with more and more of the heap left, until it succeeds three times in a row; return its failures."""
+    before = signature(pfm)
+    good = 0
+    failed = 0
+    for blocks in _BLOCKS:
+        given = call.given(pfm)
+        prepared = signature(pfm)
+        done, result = with_blocks_left(blocks, call.run, pfm, given)
+        if not done:
+            failed += 1
+            equal(signature(pfm), prepared)
+        call.clean(pfm, given, done, result)
+        result = None
+        equal(signature(pfm), before)
+        good = good + 1 if done else 0
+        if good == 3:
+            return failed
+    raise AssertionError("{} takes more than {} blocks".format(call.name, _BLOCKS[-1]))
+
+
+def test_each_call():
+    for debug in (False, True):
+        with FakeMachine(THREE_ZONES) as machine:
+            pfm = machine.boot(debug)
+            # Its page of the array gets a frame of its own for the whole test.
+            pfm.set_flags(MARKED, 1)
+            pfm.clear_flags(MARKED, 1)
+            failed = 0
+            for call in CALLS:
+                failed += _sweep(pfm, call)
+            # The reports take memory, so the heap was really full.
+            assert failed > 20, failed
+
+
+def test_init():
+    for blocks in _BLOCKS:
+        with FakeMachine(THREE_ZONES) as machine:
+            pfm = PageFrameManager()
+            done, _ = with_blocks_left(blocks, PageFrameManager.init, pfm, machine)
+            equal(pfm.initialised, done)
+            if not done:
+                equal(machine.manager, None)
+                equal(pfm.regions, ())
+                pfm.init(machine)
+            pfm.check()
+            pfm.free(pfm.alloc())
+
+
+_RECLAIMABLE = [
+    (MIB, MIB, limine.BOOTLOADER_RECLAIMABLE),
+    (3 * MIB, MIB, limine.BOOTLOADER_RECLAIMABLE),
+    (5 * MIB, MIB, limine.BOOTLOADER_RECLAIMABLE),
+    (32 * MIB, 8 * MIB, limine.USABLE),
+]
+
+
+def test_reclaim_gives_each_frame_once():
+    """A reclaim that ran out of heap and is made again must not free frames twice."""
+    refused = 0
+    for blocks in _BLOCKS:
+        with FakeMachine(_RECLAIMABLE) as machine:
+            pfm = machine.boot()
+            before = signature(pfm)
+            done, result = with_blocks_left(blocks, lambda pfm, given: pfm.reclaim(), pfm, None)
+            if not done:
+                refused += 1
+                equal(signature(pfm), before)
+                result = pfm.reclaim()
+            equal(result, (frames(3 * MIB), 0))
+            pfm.check()
+            count = pfm.free_frames()[0]
+            equal(len(set(pfm.alloc_many(count, zone=0))), count)
+    assert refused, "the heap was never full"
+
+
+def test_error_of_an_allocation_leaves_the_frame_free():
+    """Where the error itself finds no heap, too: a frame written while it was free."""
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot(debug=True)
+        pfm.free(pfm.alloc_at(700))
+        for blocks in range(8):
+            before = signature(pfm)
+            _spoil(pfm, 700)
+            try:
+                done, _ = with_blocks_left(blocks, lambda pfm, pfn: pfm.alloc_at(pfn), pfm, 700)
+            except Exception:
+                done = False
+            assert not done
+            equal(signature(pfm), before)
+            raises(FrameStateError, pfm.free, 700)
+
+
+def _spoil(pfm, pfn):
+    struct(pfm.as_virt(pfn << 12), {"word": 0 | UINT32}).word = 1

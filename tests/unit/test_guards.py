@@ -1,0 +1,98 @@
+"""Guards on frames of any state: nothing that the allocator does for others trips over them, and a lost one is no trap."""
+
+import gc
+from array import array
+
+from calls import signature
+from ktap import equal, raises
+from maps import MIB, SMALL_8M, frames
+from uctypes import UINT32, struct
+
+from pfm import (
+    FrameCorruptError,
+    FrameStateError,
+    LockHeldError,
+    LockTimeoutError,
+    OutOfFramesError,
+    ReleasedError,
+    limine,
+)
+from pfm.frame import PageFrame
+from pfm.testing import FakeMachine
+
+
+def _spoil(pfm, pfn):
+    struct(pfm.as_virt(pfn << 12), {"word": 0 | UINT32}).word = 1
+
+
+def test_running_out_under_a_guard_of_a_free_frame_keeps_nothing():
+    for debug in (False, True):
+        with FakeMachine(SMALL_8M) as machine:
+            pfm = machine.boot(debug)
+            free = sum(pfm.free_frames())
+            before = signature(pfm)
+            with pfm.get(600):
+                raises(OutOfFramesError, pfm.alloc_many, array("I", bytes(4 * (free + 1))))
+            equal(signature(pfm), before)
+
+
+def test_spoilt_frame_under_a_guard_is_named_and_stays_free():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot(debug=True)
+        pfm.free(pfm.alloc_at(600))
+        everything = array("I", bytes(4 * sum(pfm.free_frames())))
+        before = signature(pfm)
+        for call in (lambda: pfm.alloc_at(600), lambda: pfm.alloc_many(everything)):
+            _spoil(pfm, 600)
+            with pfm.get(600):
+                equal(raises(FrameCorruptError, call).pfn, 600)
+            equal(signature(pfm), before)
+        # Its junk is whole again.
+        pfm.free(pfm.alloc_at(600))
+
+
+def test_guard_survives_reclaim():
+    entries = [(0, 6 * MIB, limine.USABLE), (8 * MIB, MIB, limine.BOOTLOADER_RECLAIMABLE)]
+    with FakeMachine(entries) as machine:
+        pfm = machine.boot()
+        pfn = frames(8 * MIB) + 2
+        guard = pfm.get(pfn)
+        pfm.reclaim()
+        raises(LockHeldError, pfm.get, pfn)
+        guard.release()
+        pfm.get(pfn).release()
+        pfm.check()
+
+
+def test_lost_guard_is_named_and_unlocked():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        pfm.get(600)
+        gc.collect()
+        error = raises(LockHeldError, pfm.set_flags, 600, 1)
+        assert str(error).endswith("by a guard"), error
+        pfm.unlock(600)
+        pfm.set_flags(600, 1)
+        equal(signature(pfm)[3], 0)
+        raises(FrameStateError, pfm.unlock, 600)
+
+
+def test_guard_released_after_unlock_changes_nothing():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        guard = pfm.get(600)
+        pfm.unlock(600)
+        guard.release()
+        raises(ReleasedError, guard.release)
+        equal(signature(pfm)[3], 0)
+        pfm.get(600).release()
+
+
+def test_unlock_of_what_another_context_holds():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        pfm.get(600).release()
+        entry = PageFrame.at(pfm.frames.base + 600 * PageFrame.SIZE)
+        entry.lock = 2
+        equal(raises(LockTimeoutError, pfm.unlock, 600).owner, 2)
+        equal(entry.lock, 2)
