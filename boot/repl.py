@@ -54,6 +54,10 @@ class Repl:
         """Start source without waiting for its end."""
         self._board.exec_raw_no_follow(source)
 
+    def follow(self):
+        """Wait for the end of what was sent; its output and its traceback."""
+        return self._board.follow(timeout=None)
+
     def exit(self):
         """Back to the friendly REPL."""
         self._board.exit_raw_repl()

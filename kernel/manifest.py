@@ -13,6 +13,6 @@ for name, base in (("pfm", ".."), ("tests/target", "..")):
         package(name, base_path=base)
 if os.path.isfile("../tests/ktap.py"):
     module("ktap.py", base_path="../tests")
-    # The random trace runs on both ports.
-    for name in ("trace.py", "model.py"):
+    # These run on both ports.
+    for name in ("trace.py", "model.py", "calls.py", "exhausted.py"):
         module(name, base_path="../tests/unit")

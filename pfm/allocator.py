@@ -62,6 +62,9 @@ MAGAZINE_SIZE = const(512)
 _MAGAZINES_OFFSET = const(1024)
 _PAGE_WORDS = const(1024)
 
+# Found in this module's globals, where a builtin would be looked for in vain first.
+_INT = int
+
 
 def control_size(processors):
     """Return the bytes of control memory for that many processors."""
@@ -179,8 +182,11 @@ class FrameAllocator:
         Cost: a few instructions for order 0 at the highest zone, else a step per order split.
         """
         top = self._zone(zone)
-        order = number("order", order, 0, ORDER_MAX, "0 to 18")
-        tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+        # A call of `number` for what is no plain int in bounds alone.
+        if order.__class__ is not _INT or not 0 <= order <= ORDER_MAX:
+            order = number("order", order, 0, ORDER_MAX, "0 to 18")
+        if tag.__class__ is not _INT or not 0 <= tag <= TAG_MAX:
+            tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
         pfn = 0
         if order == 0 and top == self._top:
             pfn = self._pop()
@@ -247,7 +253,7 @@ class FrameAllocator:
     @micropython.native
     def _pfn(self, pfn):
         """Return `pfn` as a plain int in bounds."""
-        if pfn.__class__ is not int:
+        if pfn.__class__ is not _INT:
             pfn = self._plain_pfn(pfn)
         if not self._first <= pfn <= self._last:
             self._out_of_bounds(pfn)
@@ -277,11 +283,14 @@ class FrameAllocator:
     @micropython.native
     def _zone(self, zone):
         """Return the zone to begin at for the argument `zone`; -1 where no zone has ever had a frame."""
-        self._ready()
+        top = self._top
+        if top < 0:
+            self._ready()
         if zone is None:
-            return self._top
-        zone = number("zone", zone, 0, ZONES - 1, "Zone.DMA, DMA32 or NORMAL")
-        return zone if zone < self._top else self._top
+            return top
+        if zone.__class__ is not _INT or not 0 <= zone < ZONES:
+            zone = number("zone", zone, 0, ZONES - 1, "Zone.DMA, DMA32 or NORMAL")
+        return zone if zone < top else top
 
     @micropython.native
     def _magazine(self):

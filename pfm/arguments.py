@@ -10,6 +10,9 @@ from micropython import const
 
 from .errors import ArgumentError
 
+# Found in this module's globals, where a builtin would be looked for in vain first.
+_INT = int
+
 # What a 32-bit element makes of -1.
 _ELEMENT_MAX = const(0xFFFFFFFF)
 
@@ -29,7 +32,7 @@ def integer(name, value, allowed):
 @micropython.native
 def number(name, value, low, high, allowed):
     """Return `value` as a plain int in `low`..`high`.  Raises TypeError, ArgumentError."""
-    if value.__class__ is int and low <= value <= high:
+    if value.__class__ is _INT and low <= value <= high:
         return value
     return _number(name, value, low, high, allowed)
 
@@ -44,7 +47,7 @@ def _number(name, value, low, high, allowed):
 @micropython.native
 def frame_count(count):
     """Return the argument `count` as a plain int, 1 or more.  Raises TypeError, ArgumentError."""
-    if count.__class__ is not int:
+    if count.__class__ is not _INT:
         count = integer("count", count, "1 frame or more")
     if count < 1:
         raise ArgumentError("count", count, "1 frame or more")

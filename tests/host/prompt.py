@@ -41,8 +41,21 @@ class Prompt:
         return json.loads(self.run(f"import json; print(json.dumps({expression}))"))
 
     def send(self, source):
-        """Start source without waiting for its end; the machine is the caller's from there on."""
+        """Start source without waiting for its end; until `finish` or `restart` the machine is the caller's."""
         self._repl.send(source)
+
+    def finish(self):
+        """Wait for the end of what `send` started.  Raises Raised."""
+        _, traceback = self._repl.follow()
+        if traceback:
+            raise Raised(traceback.decode())
+
+    def restart(self):
+        """Wait for the prompt after a soft reset that what `send` started has made."""
+        self.machine.read_until(b"raw REPL; CTRL-B to exit\r\n>")
+        self.machine.write(b"\x02")
+        self.machine.read_until(b"\n" + repl.PROMPT)
+        self._repl = repl.Repl(self.machine, self._micropython)
 
     def soft_reset(self):
         """Ctrl-D at the friendly prompt, and wait for the next one."""

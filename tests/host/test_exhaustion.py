@@ -1,10 +1,13 @@
 """The prompt after running out of heap: it goes on, a thousand times over."""
 
+from dataclasses import replace
+
 import boots
 import pytest
 import qemu
 import repl
 
+MEMORY = "64M"
 # Seconds for the machine, and without a byte from it.
 TIMEOUT = 600
 SILENCE = 60
@@ -34,13 +37,26 @@ DOUBLING = ("double(b'x')", "double([0])", "double('x')")
 FILL_EVERY = 25
 
 
+# On the kernel as on the unix port: tests/unit/test_exhausted_heap.py.
+SWEEP = """\
+import calls, exhausted
+from pfm import PFM
+calls.mark(PFM)
+for call in calls.CALLS:
+    print(exhausted.sweep(PFM, call, (0, 1, 2, 3, 4, 5, 6, 8, 12, 30, 100, 1000, 10000)), call.name)
+"""
+# Reports take memory, so the heap was really full.
+FAILURES_MIN = 20
+
+
 @pytest.fixture
 def small_heap():
     """A machine at its prompt, with little heap to fill."""
     way = boots.all_ways()[0]
     if way.missing:
         pytest.skip(way.missing)
-    with qemu.Machine(way.with_cmdline("heap=1M"), TIMEOUT, silence=SILENCE) as machine:
+    boot = replace(way.with_cmdline("heap=1M"), memory=MEMORY)
+    with qemu.Machine(boot, TIMEOUT, silence=SILENCE) as machine:
         machine.read_until(b"\n" + repl.PROMPT)
         yield machine
 
@@ -55,3 +71,10 @@ def test_prompt_recovers_from_a_full_heap(small_heap, micropython):
         assert output == b"" and b"\r\nMemoryError: " in traceback, (n, statement, traceback)
         assert prompt.run(f"print({n} + 1)") == (f"{n + 1}\r\n".encode(), b"")
     assert prompt.run("import gc; gc.collect(); print(len(bytearray(1 << 20)))")[1] == b""
+
+
+def test_each_call_at_each_point_of_exhaustion(small_heap, micropython):
+    output, traceback = repl.Repl(small_heap, micropython).run(SWEEP)
+    assert traceback == b""
+    failures = [int(line.split()[0]) for line in output.splitlines()]
+    assert sum(failures) > FAILURES_MIN, output

@@ -4,8 +4,19 @@ from array import array
 
 from pfm import PFN, PageFlags, Phys, Zone
 
-# A frame that no test allocates, to set flags of and to guard.
+# The first of 200 free frames that nobody else asks for, to set flags of, to guard and to
+# allocate; on a fake machine's map.  `mark` finds others where a machine is in use.
 MARKED = 600
+
+_SPACE = 1024
+
+
+def mark(pfm):
+    """Put MARKED into the middle of a large free block, which is the last to be split."""
+    global MARKED
+    pfn = pfm.alloc_pages(_SPACE)
+    MARKED = pfn + _SPACE // 2
+    pfm.free(pfn)
 
 
 class Call:

@@ -2,6 +2,29 @@
 
 import gc
 
+from calls import signature
+from ktap import equal
+
+# Blocks left of the heap, from none to more than any call takes.
+BLOCKS = tuple(range(12)) + (
+    14,
+    17,
+    20,
+    24,
+    30,
+    40,
+    60,
+    100,
+    150,
+    250,
+    400,
+    700,
+    1200,
+    2500,
+    5000,
+    10000,
+)
+
 # Bytes of a block of the collector's heap on a 64-bit machine.
 BLOCK = 32
 
@@ -43,3 +66,25 @@ def with_blocks_left(blocks, call, pfm, given):
     del kept
     gc.collect()
     return answer
+
+
+def sweep(pfm, call, sizes=BLOCKS):
+    """Make a `calls.Call` with more and more of the heap left, until it succeeds; return how often it failed.
+
+    A failure is a MemoryError that changed nothing.
+    """
+    before = signature(pfm)
+    failed = 0
+    for blocks in sizes:
+        given = call.given(pfm)
+        prepared = signature(pfm)
+        done, result = with_blocks_left(blocks, call.run, pfm, given)
+        if not done:
+            equal(signature(pfm), prepared)
+        call.clean(pfm, given, done, result)
+        result = None
+        equal(signature(pfm), before)
+        if done:
+            return failed
+        failed += 1
+    raise AssertionError("{} takes more than {} blocks".format(call.name, sizes[-1]))

@@ -1,54 +1,13 @@
 """The Python heap exhausted at each point of each public call: a MemoryError that changes nothing, or success."""
 
 from calls import CALLS, MARKED, signature
-from exhausted import with_blocks_left
+from exhausted import BLOCKS, sweep, with_blocks_left
 from ktap import equal, raises
 from maps import MIB, SMALL_8M, THREE_ZONES, frames
 from uctypes import UINT32, struct
 
 from pfm import FrameStateError, PageFrameManager, limine
 from pfm.testing import FakeMachine
-
-# Blocks left of the heap, from none to more than any call takes of a sudden.
-_BLOCKS = tuple(range(12)) + (
-    14,
-    17,
-    20,
-    24,
-    30,
-    40,
-    60,
-    100,
-    150,
-    250,
-    400,
-    700,
-    1200,
-    2500,
-    5000,
-    10000,
-)
-
-
-def _sweep(pfm, call):
-    """Make the call with more and more of the heap left, until it succeeds three times in a row; return its failures."""
-    before = signature(pfm)
-    good = 0
-    failed = 0
-    for blocks in _BLOCKS:
-        given = call.given(pfm)
-        prepared = signature(pfm)
-        done, result = with_blocks_left(blocks, call.run, pfm, given)
-        if not done:
-            failed += 1
-            equal(signature(pfm), prepared)
-        call.clean(pfm, given, done, result)
-        result = None
-        equal(signature(pfm), before)
-        good = good + 1 if done else 0
-        if good == 3:
-            return failed
-    raise AssertionError("{} takes more than {} blocks".format(call.name, _BLOCKS[-1]))
 
 
 def test_each_call():
@@ -60,13 +19,13 @@ def test_each_call():
             pfm.clear_flags(MARKED, 1)
             failed = 0
             for call in CALLS:
-                failed += _sweep(pfm, call)
+                failed += sweep(pfm, call)
             # The reports take memory, so the heap was really full.
             assert failed > 20, failed
 
 
 def test_init():
-    for blocks in _BLOCKS:
+    for blocks in BLOCKS:
         with FakeMachine(THREE_ZONES) as machine:
             pfm = PageFrameManager()
             done, _ = with_blocks_left(blocks, PageFrameManager.init, pfm, machine)
@@ -90,7 +49,7 @@ _RECLAIMABLE = [
 def test_reclaim_gives_each_frame_once():
     """A reclaim that ran out of heap and is made again must not free frames twice."""
     refused = 0
-    for blocks in _BLOCKS:
+    for blocks in BLOCKS:
         with FakeMachine(_RECLAIMABLE) as machine:
             pfm = machine.boot()
             before = signature(pfm)
