@@ -64,7 +64,7 @@ class FrameRuns(FrameAllocator):
         """
         top = self._zone(zone)
         count = number("count", count, 1, self._managed or 1, "1 frame to as many as there are")
-        align = number("align", align, 1, PFN_LIMIT, "a power of two")
+        align = number("align", align, 1, PFN_LIMIT + 1, "a power of two")
         if align & (align - 1):
             raise ArgumentError("align", align, "a power of two")
         end = self._last + 1
