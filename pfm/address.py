@@ -14,8 +14,9 @@ PAGE_SIZE = const(1 << 12)
 # Intel SDM volume 3, 4.1.4: MAXPHYADDR is at most 52.
 PHYS_LIMIT = const(1 << 52)
 
-# The links of an entry are 32 bits wide, so frames from 16 TiB up are not managed.
-PFN_LIMIT = const(1 << 32)
+# An entry's links and a zone's end, which is one frame past its last, are 32 bits wide.
+# So the last frame below 16 TiB and those from there up are not managed.
+PFN_LIMIT = const((1 << 32) - 1)
 
 _SIGN = const(1 << 63)
 _SPAN = const(1 << 64)

@@ -9,7 +9,7 @@ pages between them are one read-only page of absent entries.
 from micropython import const
 
 from . import backing, fill
-from .address import PAGE_SHIFT, PAGE_SIZE, PFN_LIMIT, signed
+from .address import PAGE_SHIFT, PAGE_SIZE, signed
 from .errors import NoMemoryMapError, NoRoomError
 from .flags import PageFlags
 from .frame import ABSENT_WORD, ENTRY_SHIFT, ENTRY_SIZE, RESERVED_WORD, SHARED_WORD
@@ -205,8 +205,9 @@ class FrameArray:
     def _cut(self, runs):
         """Return (first page, end, pieces) for each run, in which pieces (start, end, word) tile its entries."""
         spans = self._spans()
-        # Past the last one is a hole.
-        spans.append((PFN_LIMIT, PFN_LIMIT, 0))
+        # Past the last one is a hole, to the end of the last page.
+        entries = runs[-1][1] << GRANULE_SHIFT
+        spans.append((entries, entries, 0))
         cut = []
         n = 0
         for first, end in runs:

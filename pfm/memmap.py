@@ -11,7 +11,7 @@ touch a frame twice, by these rules:
   that any other entry claims.
 - A frame is present where any entry says that there is RAM, whatever wins.
 - Frame 0 is reserved, since 0 ends the lists of frames.
-- Frames from 16 TiB up, which an entry's 32-bit links cannot name, do not exist.
+- Frames from `PFN_LIMIT` up, which is one frame below 16 TiB, do not exist.
 """
 
 import uctypes
@@ -56,8 +56,8 @@ _RAM_RANKS = sum([1 << _RANK[kind] for kind in RAM])
 _EDGE_SHIFT = const(8)
 _RANK_MASK = const(127)
 
-# Bytes in all frames, `PFN_LIMIT` of them.
-_BYTES_LIMIT = const(1 << 44)
+# Bytes in all frames, `address.PFN_LIMIT` of them.
+_BYTES_LIMIT = const(((1 << 32) - 1) << 12)
 _PAGE_MASK = const(4095)
 
 # Neither a response nor a list of pointers lies in the null page, and both are aligned.

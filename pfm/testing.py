@@ -243,11 +243,8 @@ class FakeMachine:
         self._response.entries = self._keep(pointers)
         self._request = self._struct(limine.REQUEST)
         self._request.response = uctypes.addressof(self._response)
-        ends = [
-            b + n
-            for b, n, kind in entries
-            if n and kind in RAM and b + n <= PFN_LIMIT << PAGE_SHIFT
-        ]
+        limit = PFN_LIMIT << PAGE_SHIFT
+        ends = [min(b + n, limit) for b, n, kind in entries if n and kind in RAM and b < limit]
         size = (max(ends + [PAGE_SIZE]) + PAGE_SIZE - 1) & -PAGE_SIZE
         self.memory = memory or (FileMemory if ffi else BufferMemory)(size, hhdm or 0, lazy)
         self._sparse = sparse

@@ -6,7 +6,7 @@ reaches it without the Python heap:
     word   0  lock
            1  free        frames on the free lists
            2  start       first frame
-           3  end         past the last frame
+           3  end         past the last frame, in 32 bits by `PFN_LIMIT`
            4  managed     frames that the free lists were given in all
            5  watermark   frames that an allocation meant for a higher zone leaves
            6  orders      bit n is set while the list of order n has a block

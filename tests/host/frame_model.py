@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 PAGE = 1 << 12
 PHYS_END = 1 << 52
-PFN_END = 1 << 32
+PFN_END = (1 << 32) - 1
 ZONE_ENDS = (1 << 12, 1 << 20, PFN_END)
 ENTRIES_MAX = 1024
 

@@ -2,9 +2,10 @@
 
 from allocation import lists, refused, zone
 from ktap import equal
-from maps import GIB, MIB, SMALL_8M, THREE_ZONES, frames
+from maps import GIB, KIB, MIB, SMALL_8M, THREE_ZONES, TIB, frames
 
 from pfm import OutOfFramesError, Zone, limine
+from pfm.address import PFN_LIMIT
 from pfm.allocator import MAGAZINE_FRAMES
 from pfm.testing import FakeMachine
 from pfm.zone import watermark, zone_of
@@ -17,7 +18,7 @@ def test_bounds():
         (frames(16 * MIB), 1),
         (frames(4 * GIB) - 1, 1),
         (frames(4 * GIB), 2),
-        ((1 << 32) - 1, 2),
+        (PFN_LIMIT - 1, 2),
     ):
         equal(zone_of(pfn), expected)
 
@@ -190,4 +191,62 @@ def test_magazine_is_merged_before_giving_up():
         pfm.free(1024)
         pfm.free(pfm.alloc())
         equal(sorted(pfm.alloc_many(16)), list(range(1024, 1040)))
+        pfm.check()
+
+
+def _top_of_memory(base, end):
+    """Boot a machine whose highest RAM is `base`..`end`, use it, and expect each invariant to hold."""
+    with FakeMachine(
+        [(MIB, 64 * MIB, limine.USABLE), (base, end - base, limine.USABLE)]
+    ) as machine:
+        pfm = machine.boot()
+        last = min(frames(end), PFN_LIMIT) - 1
+        state = zone(pfm, Zone.NORMAL)
+        equal((pfm.max(), state.end, state.present), (last, last + 1, last + 1 - frames(base)))
+        pfm.check()
+        before = lists(pfm)
+        free = state.free
+        taken = pfm.alloc_many(free, Zone.NORMAL)
+        equal((min(taken), len(set(taken)), state.free), (frames(base), free, 0))
+        assert max(taken) <= last
+        pfm.check()
+        # One by one, so that each merges with what was freed before it.
+        for pfn in taken:
+            pfm.free(pfn)
+        equal(lists(pfm), before)
+        run = pfm.alloc_pages(free)
+        equal(run, frames(base))
+        pfm.check()
+        pfm.free(run)
+        equal(lists(pfm), before)
+        pfm.check()
+
+
+def test_ram_up_to_and_past_16_tib():
+    for end in (
+        16 * TIB - 8 * KIB,
+        16 * TIB - 4 * KIB,
+        16 * TIB,
+        16 * TIB + 4 * KIB,
+        16 * TIB + 4 * MIB,
+        1 << 52,
+    ):
+        _top_of_memory(16 * TIB - 4 * MIB, end)
+
+
+def test_largest_blocks_below_16_tib():
+    base = 16 * TIB - 4 * GIB
+    with FakeMachine([(base, 4 * GIB, limine.USABLE)]) as machine:
+        pfm = machine.boot()
+        before = lists(pfm)
+        blocks = [pfm.alloc(18) for _ in range(before[Zone.NORMAL][18])]
+        equal(sorted(blocks), [frames(base) + (n << 18) for n in range(3)])
+        pfm.check()
+        halves = []
+        for block in blocks:
+            pfm.free(block)
+            halves += [pfm.alloc(17), pfm.alloc(17)]
+        for half in halves:
+            pfm.free(half)
+        equal(lists(pfm), before)
         pfm.check()
