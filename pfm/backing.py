@@ -99,7 +99,7 @@ def touch(control: int, entry: int):
         store_entries(hhdm + phys, int(_GRANULE), int(ptr32(page)[0]), 0)
         if int(state[1]):
             leaf = ptr32(_leaf(hhdm, page))
-            leaf[1] = (phys >> 32) | int(1) << 31
+            leaf[1] = (phys >> 32) | int(leaf[1]) >> 31 << 31
             leaf[0] = phys | _PRESENT_WRITE
             invlpg(page)
         else:
