@@ -8,7 +8,7 @@ entries of 8 bytes; level 1 maps pages of 4 KiB, level 2 of 2 MiB, level 3 of
 import micropython
 from micropython import const
 
-from . import fill
+from . import tablewalk
 from .address import PAGE_SHIFT, PAGE_SIZE, signed
 from .errors import ArgumentError, MappingError
 
@@ -22,40 +22,62 @@ EXECUTE = const(1 << 9)
 
 _PRESENT = const(1 << 0)
 _LARGE = const(1 << 7)
-# Bit 10 is left to software: the table below this entry hangs on other entries too.
-_SHARED = const(1 << 10)
+# In the upper half of an entry.
 _NX_HIGH = const(1 << 31)
-# What a table forbids nothing below it may do, so permissions stand in the leaves alone.
-_TABLE = const((1 << 1) | (1 << 9))
+# Present, writable, executable: what a table forbids nothing below it may do, so
+# permissions stand in the leaves alone.  Bit 10 is left to software and marks a
+# shared table, one that hangs on other entries too (see tablewalk.py).
+_TABLE = const((1 << 0) | (1 << 1) | (1 << 9))
 _FLAGS = const((1 << 1) | (1 << 3) | (1 << 4) | (1 << 8) | (1 << 9))
 _PHYS_MASK = const(0x000F_FFFF_FFFF_F000)
 
-_ENTRIES = const(512)
 _INDEX_MASK = const(511)
-_ENTRY_SIZE = const(8)
+_LEVEL_SHIFT = const(9)
 _ROOT_LEVEL = const(4)
 
 # Canonical addresses of 48 bits, SDM volume 1, 3.3.7.1.
 _LOWER_HALF_END = const(0x0000_8000_0000_0000)
 _HIGHER_HALF = const(0xFFFF_8000_0000_0000)
 _ADDRESS_END = const(1 << 64)
+_SPAN_MASK = const((1 << 48) - 1)
 
 # The highest levels that may map pages.
+LEVEL_4K = const(1)
 LEVEL_2M = const(2)
 LEVEL_1G = const(3)
 
 
-@micropython.viper
-def _store(table: int, index: int, count: int, phys: int, step: int, low: int, high: int):
-    """Write `count` entries from `index` on, for frames `step` bytes apart from `phys` on."""
-    words = ptr32(table)
-    i = index << 1
-    end = (index + count) << 1
-    while i < end:
-        words[i] = (phys >> 12 << 12) | low
-        words[i + 1] = (phys >> 32) | high
-        phys += step
-        i += 2
+def _integer(name, value, wanted):
+    """Return the argument `value` as a plain integer."""
+    if not isinstance(value, int):
+        raise TypeError("{}: {}, not {}".format(name, wanted, type(value).__name__))
+    return value | 0
+
+
+def _phys(phys, count, name="phys"):
+    """Check the address of `count` frames and return it as a plain integer."""
+    wanted = "a multiple of 4096 below 2**52"
+    phys = _integer(name, phys, wanted)
+    if phys < 0 or phys % PAGE_SIZE or (phys + count * PAGE_SIZE - 1) >> 52:
+        raise ArgumentError(name, hex(phys), wanted)
+    return phys
+
+
+def _range(virt, count, flags):
+    """Check what a method was given and return the bounds of its pages, of 48 bits each."""
+    wanted = "a canonical address, a multiple of 4096"
+    start = _integer("virt", virt, wanted)
+    if start < 0 or start % PAGE_SIZE:
+        raise ArgumentError("virt", hex(start), wanted)
+    if _integer("count", count, "1 page or more") < 1:
+        raise ArgumentError("count", count, "1 page or more")
+    if _integer("flags", flags, "flags of a mapping") & ~_FLAGS:
+        raise ArgumentError("flags", hex(flags), "flags of a mapping only")
+    end = start + count * PAGE_SIZE
+    if end > _ADDRESS_END or (start < _HIGHER_HALF and end > _LOWER_HALF_END):
+        raise ArgumentError("virt", hex(start), "canonical up to the last page")
+    start &= _SPAN_MASK
+    return start, start + count * PAGE_SIZE
 
 
 @micropython.viper
@@ -75,65 +97,116 @@ def _load(table: int, index: int) -> int:
 
 
 @micropython.viper
-def _first(table: int, index: int, end: int, wanted: int) -> int:
-    """Return the first index of `index`..`end` whose entry's present bit is `wanted`, else `end`."""
+def _hang(table: int, index: int, below: int):
+    """Write an entry that points to the table `below`."""
     words = ptr32(table)
-    while index < end:
-        if (int(words[index * 2]) & 1) == wanted:
-            return index
-        index += 1
-    return end
+    words[index * 2 + 1] = below >> 32
+    words[index * 2] = below | _TABLE
 
 
 def span_shift(level):
     """Return the shift of the bytes that one entry of `level` spans."""
-    return PAGE_SHIFT + 9 * (level - 1)
+    return PAGE_SHIFT + _LEVEL_SHIFT * (level - 1)
+
+
+class TableCount:
+    """Counts the tables below the root that a row of mappings takes, before any of them is made.
+
+    Their pages are numbered from the first that some root's entry spans, which was empty;
+    each mapping begins where the one before it ended, or later.  `tables` is the count so far.
+    """
+
+    def __init__(self):
+        self.tables = 0
+        # Of each level, the last table that was counted.
+        self._counted = [-1] * _ROOT_LEVEL
+
+    def add(self, first, end, shared):
+        """Count in the mapping of the pages `first`..`end` by an entry each, or by `map_shared`."""
+        highest = 1
+        for level in range(1, _ROOT_LEVEL):
+            shift = _LEVEL_SHIFT * level
+            low = first >> shift
+            high = end - 1 >> shift
+            if shared and level < _ROOT_LEVEL - 1:
+                whole_low = first + (1 << shift) - 1 >> shift
+                whole_end = end >> shift
+                if whole_low < whole_end:
+                    highest = level + 1
+                    if low < whole_low:
+                        self._count(level, low, low)
+                    if high >= whole_end:
+                        self._count(level, high, high)
+                    continue
+            self._count(level, low, high)
+        if shared:
+            self.tables += highest - 1
+
+    def _count(self, level, low, high):
+        """Count the tables `low` to `high` of `level`, but for the one that has been."""
+        self.tables += high - low + (low != self._counted[level])
+        self._counted[level] = high
 
 
 class PageTables:
     """The tables below the frame at `root_phys`, reached at `hhdm` + physical address.
 
     `take_table()` gives the physical address of a frame for a new table and
-    `give_table(phys)` takes an empty one back.  `largest` is the highest level
-    that may map pages: LEVEL_1G where the processor has such pages, else LEVEL_2M.
-    `flush(virt, count)` is called after a mapping has gone or changed.
+    `give_table(phys)` takes an empty one back; without it, and where it raises,
+    tables that are empty are kept for the next mapping.  `flush(virt, count)` is
+    called after a mapping has gone, before its tables are given back.  `largest` is the highest level
+    that may map pages: LEVEL_1G where the processor has such pages, LEVEL_2M, or
+    LEVEL_4K for none that are large.  `protects` is whether the processor has
+    execute protection; without it each page can be executed, whatever its flags say.
+
+    All methods raise ArgumentError for what is out of range, unaligned or no flag,
+    TypeError for what is no integer, and MappingError.  Whatever one raises, and
+    whatever `take_table` does, leaves the mapping as it was and no table behind.
     """
 
-    def __init__(self, root_phys, hhdm, take_table, give_table=None, flush=None, largest=LEVEL_2M):
+    def __init__(
+        self,
+        root_phys,
+        hhdm,
+        take_table,
+        give_table=None,
+        flush=None,
+        largest=LEVEL_2M,
+        protects=True,
+    ):
         self.root_phys = root_phys
-        self._hhdm = hhdm
+        self._hhdm = signed(hhdm)
         self._take_table = take_table
         self._give_table = give_table
         self._flush = flush
         self._largest = largest
+        self.protects = protects
+        # The first of the tables that are in no use, see tablewalk.py.
+        self._spare = 0
 
     def map(self, virt, phys, count, flags=0):
         """Map `count` pages of 4 KiB from `virt` on to the frames from the address `phys` on.
 
         Uses 2 MiB pages (and 1 GiB ones, see `largest`) wherever both addresses
         allow.  `flags` are WRITE, EXECUTE, GLOBAL, WRITE_THROUGH and
-        CACHE_DISABLE.  Raises ArgumentError for what is unaligned, empty, not
-        canonical or no flag, MappingError where a page is mapped already, with
-        nothing changed.  Cost: a walk per 2 MiB and a viper store per entry.
+        CACHE_DISABLE.  Raises ArgumentError, TypeError, MappingError where a page
+        is mapped already, and what `take_table` does.
+        Cost: three walks per 2 MiB and a viper store per entry.
         """
-        end = self._range(virt, count, flags)
-        if phys < 0 or phys % PAGE_SIZE or (phys + count * PAGE_SIZE - 1) >> 52:
-            raise ArgumentError("phys", hex(phys), "a multiple of 4096 below 2**52")
-        taken = self._find(self.root_phys, _ROOT_LEVEL, virt, end, 1)
-        if taken is not None:
-            raise MappingError(taken, "already mapped")
-        self._map(self.root_phys, _ROOT_LEVEL, virt, end, phys, flags, 1)
+        start, end = _range(virt, count, flags)
+        phys = _phys(phys, count)
+        limit = LEVEL_4K
+        while limit < self._largest and not (start ^ phys) % (1 << span_shift(limit + 1)):
+            limit += 1
+        self._store(virt, start, end, phys, 1, flags, limit, 0)
 
     def map_same(self, virt, phys, count, flags=0):
         """Map each of `count` pages from `virt` on to the one frame at `phys`, by a table entry each.
 
-        So each can be mapped elsewhere later on, without a new table.  Flags and errors as `map`.
+        So each can be mapped elsewhere later on, without a new table.  Flags, errors and cost as `map`.
         """
-        end = self._range(virt, count, flags)
-        taken = self._find(self.root_phys, _ROOT_LEVEL, virt, end, 1)
-        if taken is not None:
-            raise MappingError(taken, "already mapped")
-        self._map(self.root_phys, _ROOT_LEVEL, virt, end, phys, flags, 0)
+        start, end = _range(virt, count, flags)
+        self._store(virt, start, end, _phys(phys, 1), 0, flags, LEVEL_4K, 0)
 
     def map_shared(self, virt, phys, count, flags=0):
         """Map each of `count` pages from `virt` on to the one frame at `phys`.
@@ -141,33 +214,30 @@ class PageTables:
         Tables that say nothing else exist once and hang on every entry that
         needs them: a range of terabytes takes a handful.  Flags and errors as `map`.
         """
-        end = self._range(virt, count, flags)
-        taken = self._find(self.root_phys, _ROOT_LEVEL, virt, end, 1)
-        if taken is not None:
-            raise MappingError(taken, "already mapped")
-        self._share(self.root_phys, _ROOT_LEVEL, virt, end, flags, [phys])
+        start, end = _range(virt, count, flags)
+        self._store(virt, start, end, _phys(phys, 1), 0, flags, _ROOT_LEVEL - 1, 1)
 
     def unmap(self, virt, count):
         """Remove the mapping of `count` pages of 4 KiB from `virt` on and give empty tables back.
 
-        Raises MappingError, with nothing changed, where a page is not mapped or
-        a larger page or a shared table reaches out of the range.
+        Tables of `map_shared` are not: who knows where else they hang.  Raises
+        ArgumentError, TypeError, and MappingError where a page is not mapped or a
+        larger page or a shared table reaches out of the range.
+        Cost: a walk per 2 MiB and a step per entry.
         """
-        end = self._range(virt, count, 0)
-        absent = self._find(self.root_phys, _ROOT_LEVEL, virt, end, 0)
-        if absent is not None:
-            raise MappingError(absent, "not mapped")
-        for page in (virt, end - PAGE_SIZE):
-            level, _, _ = self._unit(page)
-            start = page >> span_shift(level) << span_shift(level)
-            if start < virt or start + (1 << span_shift(level)) > end:
-                raise MappingError(page, "part of a larger page or of a shared table")
-        self._unmap(self.root_phys, _ROOT_LEVEL, virt, end)
-        if self._flush:
-            self._flush(virt, count)
+        start, end = _range(virt, count, 0)
+        self._clear(virt, start, end, count)
 
     def query(self, virt):
-        """Return what `virt` is mapped to as (physical address, page size in bytes, flags), or None."""
+        """Return what `virt` is mapped to as (physical address, page size in bytes, flags), or None.
+
+        No address that is not canonical is mapped.  Raises ArgumentError, TypeError.
+        """
+        virt = _integer("virt", virt, "an address of 64 bits")
+        if not 0 <= virt < _ADDRESS_END:
+            raise ArgumentError("virt", hex(virt), "an address of 64 bits")
+        if _LOWER_HALF_END <= virt < _HIGHER_HALF:
+            return None
         table, level = self.root_phys, _ROOT_LEVEL
         while True:
             entry = self._entry(table, level, virt)
@@ -181,13 +251,22 @@ class PageTables:
 
     def clear_root(self):
         """Empty the root table, for tables that are being built."""
-        fill.zero(self._virt(self.root_phys), PAGE_SIZE)
+        tablewalk.link(self._hhdm, self.root_phys, 0)
 
     def adopt(self, root_phys, virt):
-        """Take over from the tables at `root_phys` the top level entry for `virt`, 512 GiB wide."""
+        """Take over from the tables at `root_phys` the top level entry for `virt`, 512 GiB wide.
+
+        Raises ArgumentError, TypeError, and MappingError where that entry is empty or there is one here.
+        """
+        root_phys = _phys(root_phys, 1, "root_phys")
+        _range(virt, 1, 0)
+        table = self._entry(root_phys, _ROOT_LEVEL, virt)
+        if not table & _PRESENT:
+            raise MappingError(virt, "nothing to take over")
+        if not self.unused(virt):
+            raise MappingError(virt, "already mapped")
         index = virt >> span_shift(_ROOT_LEVEL) & _INDEX_MASK
-        entry = _load(self._virt(root_phys), index)
-        self._set(self.root_phys, index, 1, entry & _PHYS_MASK, 0, _TABLE)
+        _hang(self._hhdm + self.root_phys, index, table & _PHYS_MASK)
 
     def clear_top(self, virt):
         """Empty the top level entry for `virt`, whatever hangs on it, without a need for memory."""
@@ -195,139 +274,77 @@ class PageTables:
         _clear(signed(self._virt(self.root_phys)), index)
 
     def unused(self, virt):
-        """Return whether the top level entry for `virt` is empty."""
+        """Return whether the top level entry for `virt`, the start of a page, is empty."""
+        _range(virt, 1, 0)
         return not self._entry(self.root_phys, _ROOT_LEVEL, virt) & _PRESENT
 
-    def _range(self, virt, count, flags):
-        """Check a call's arguments and return the address past its last page."""
-        if virt < 0 or virt % PAGE_SIZE:
-            raise ArgumentError("virt", virt, "a multiple of 4096, not negative")
-        if count < 1:
-            raise ArgumentError("count", count, "1 page or more")
-        if flags & ~_FLAGS:
-            raise ArgumentError("flags", hex(flags), "flags of a mapping only")
-        end = virt + count * PAGE_SIZE
-        if end > _ADDRESS_END or (virt < _HIGHER_HALF and end > _LOWER_HALF_END):
-            raise ArgumentError("virt", hex(virt), "canonical up to the last page")
-        return end
-
-    def _virt(self, table):
-        return self._hhdm + table
-
     def _entry(self, table, level, virt):
-        return _load(self._virt(table), virt >> span_shift(level) & _INDEX_MASK)
+        return _load(self._hhdm + table, virt >> span_shift(level) & _INDEX_MASK)
 
-    def _new_table(self):
-        table = self._take_table()
-        fill.zero(self._virt(table), PAGE_SIZE)
-        return table
+    # What changes tables is native, so that no interrupt of the interpreter's comes between two steps.
 
-    def _set(self, table, index, count, phys, step, flags):
-        """Write entries: `flags` as given to `map`, with _LARGE or _SHARED where wanted."""
-        high = 0 if flags & EXECUTE else _NX_HIGH
-        _store(self._virt(table), index, count, phys, step, flags | _PRESENT, high)
+    @micropython.native
+    def _store(self, virt, start, end, phys, moves, flags, limit, shared):
+        """Map `start`..`end`, at the address `virt`, as tablewalk.store does, with tables taken beforehand."""
+        hhdm = self._hhdm
+        root = self.root_phys
+        high = _NX_HIGH if self.protects and not flags & EXECUTE else 0
+        try:
+            # Again after tables were taken, for whoever gave them may have mapped something.
+            while True:
+                taken = tablewalk.find(hhdm, root, start, end, 1)
+                if taken != end:
+                    raise MappingError(virt + (taken - start), "already mapped")
+                short = tablewalk.needed(hhdm, root, start, end, limit, shared)
+                short -= tablewalk.length(hhdm, self._spare)
+                if short <= 0:
+                    break
+                while short:
+                    self._spare = tablewalk.link(hhdm, self._take_table(), self._spare)
+                    short -= 1
+            self._spare = tablewalk.store(
+                hhdm,
+                root,
+                start,
+                end,
+                phys,
+                moves,
+                flags | _PRESENT,
+                high,
+                limit,
+                shared,
+                self._spare,
+            )
+        finally:
+            self._give_spare()
 
-    def _unit(self, virt):
-        """Return (level, table, index) of the entry that maps `virt` alone: a leaf or the first shared one."""
-        table, level = self.root_phys, _ROOT_LEVEL
-        while True:
-            index = virt >> span_shift(level) & _INDEX_MASK
-            entry = _load(self._virt(table), index)
-            if level == 1 or entry & (_LARGE | _SHARED):
-                return level, table, index
-            table, level = entry & _PHYS_MASK, level - 1
+    @micropython.native
+    def _clear(self, virt, start, end, count):
+        """Unmap `start`..`end`, at the address `virt`."""
+        hhdm = self._hhdm
+        root = self.root_phys
+        absent = tablewalk.find(hhdm, root, start, end, 0)
+        if absent != end:
+            raise MappingError(virt + (absent - start), "not mapped")
+        for page in (start, end - PAGE_SIZE):
+            shift = tablewalk.unit_shift(hhdm, root, page)
+            first = page >> shift << shift
+            if first < start or first + (1 << shift) > end:
+                raise MappingError(
+                    virt + (page - start), "part of a larger page or of a shared table"
+                )
+        self._spare = tablewalk.clear(hhdm, root, start, end, self._spare)
+        if self._flush:
+            self._flush(virt, count)
+        self._give_spare()
 
-    def _find(self, table, level, virt, end, wanted):
-        """Return the first page of `virt`..`end` that is (`wanted` 1) or is not (0) mapped, or None."""
-        shift = span_shift(level)
-        base = virt >> shift + 9 << shift + 9
-        last = (end - 1 - base >> shift) + 1
-        index = virt - base >> shift
-        while index < last:
-            at = max(virt, base + (index << shift))
-            if level == 1:
-                index = _first(self._virt(table), index, last, wanted)
-                return base + (index << shift) if index < last else None
-            entry = _load(self._virt(table), index)
-            if not entry & _PRESENT or entry & _LARGE:
-                if (entry & _PRESENT) == wanted:
-                    return at
-            else:
-                stop = min(end, base + (index + 1 << shift))
-                found = self._find(entry & _PHYS_MASK, level - 1, at, stop, wanted)
-                if found is not None:
-                    return found
-            index += 1
-        return None
-
-    def _map(self, table, level, virt, end, phys, flags, moves):
-        """Map `virt`..`end` to what lies from `phys` on if `moves` is 1, each page to `phys` if it is 0."""
-        shift = span_shift(level)
-        span = 1 << shift
-        largest = self._largest if moves else 1
-        large = 0 if level == 1 else _LARGE
-        while virt < end:
-            index = virt >> shift & _INDEX_MASK
-            whole = min(end - virt >> shift, _ENTRIES - index)
-            if level <= largest and whole and not (virt | phys * moves) % span:
-                # Tables may stand where other pages were mapped before; no large page replaces them.
-                count = _first(self._virt(table), index, index + whole, 1) - index
-                if count:
-                    self._set(table, index, count, phys, span * moves, flags | large)
-                    virt += count << shift
-                    phys += (count << shift) * moves
-                    continue
-            stop = min(end, (virt >> shift) + 1 << shift)
-            self._map(self._child(table, index), level - 1, virt, stop, phys, flags, moves)
-            phys += (stop - virt) * moves
-            virt = stop
-
-    def _child(self, table, index):
-        """Return the table below an entry, a new one where there is none."""
-        entry = _load(self._virt(table), index)
-        if entry & _PRESENT:
-            return entry & _PHYS_MASK
-        child = self._new_table()
-        self._set(table, index, 1, child, 0, _TABLE)
-        return child
-
-    def _share(self, table, level, virt, end, flags, chain):
-        """Map `virt`..`end` to one frame; `chain[n]` is what an entry of level n + 1 points to."""
-        shift = span_shift(level)
-        while virt < end:
-            index = virt >> shift & _INDEX_MASK
-            whole = min(end - virt >> shift, _ENTRIES - index)
-            if whole and level < _ROOT_LEVEL and not virt % (1 << shift):
-                while len(chain) < level:
-                    child = self._new_table()
-                    below = _TABLE | _SHARED if len(chain) > 1 else flags
-                    self._set(child, 0, _ENTRIES, chain[-1], 0, below)
-                    chain.append(child)
-                entry_flags = flags if level == 1 else _TABLE | _SHARED
-                self._set(table, index, whole, chain[level - 1], 0, entry_flags)
-                virt += whole << shift
-                continue
-            stop = min(end, (virt >> shift) + 1 << shift)
-            self._share(self._child(table, index), level - 1, virt, stop, flags, chain)
-            virt = stop
-
-    def _unmap(self, table, level, virt, end):
-        shift = span_shift(level)
-        while virt < end:
-            index = virt >> shift & _INDEX_MASK
-            entry = _load(self._virt(table), index)
-            stop = min(end, (virt >> shift) + 1 << shift)
-            if level == 1:
-                count = min(end - virt >> shift, _ENTRIES - index)
-                fill.zero(self._virt(table) + index * _ENTRY_SIZE, count * _ENTRY_SIZE)
-                stop = virt + (count << shift)
-            elif entry & (_LARGE | _SHARED):
-                fill.zero(self._virt(table) + index * _ENTRY_SIZE, _ENTRY_SIZE)
-            else:
-                child = entry & _PHYS_MASK
-                self._unmap(child, level - 1, virt, stop)
-                if _first(self._virt(child), 0, _ENTRIES, 1) == _ENTRIES:
-                    fill.zero(self._virt(table) + index * _ENTRY_SIZE, _ENTRY_SIZE)
-                    if self._give_table:
-                        self._give_table(child)
-            virt = stop
+    @micropython.native
+    def _give_spare(self):
+        """Give the tables back that are in no use."""
+        give = self._give_table
+        if give is None:
+            return
+        while self._spare:
+            table = self._spare
+            self._spare = tablewalk.after(self._hhdm, table)
+            give(table)

@@ -1,10 +1,13 @@
 """Page tables written to memory, and read back by an independent walk."""
 
-import uctypes
-from ktap import equal, raises
+import gc
 
-from pfm import ArgumentError, MappingError
-from pfm.paging import EXECUTE, GLOBAL, LEVEL_1G, WRITE, PageTables
+import micropython
+import uctypes
+from ktap import equal, raises, skip
+
+from pfm import ArgumentError, MappingError, OutOfFramesError, Phys
+from pfm.paging import EXECUTE, GLOBAL, LEVEL_1G, LEVEL_4K, WRITE, PageTables
 
 PAGE = 4096
 LARGE = 2 << 20
@@ -31,20 +34,32 @@ class Memory:
     def take(self):
         return self.free.pop()
 
-    def tables(self, largest=2):
+    def tables(self, largest=2, protects=True, take=None, give=None):
         tables = PageTables(
             self.take(),
             self.hhdm,
-            self.take,
-            self.free.append,
+            take or self.take,
+            give or self.free.append,
             lambda virt, count: self.flushed.append((virt, count)),
             largest,
+            protects,
         )
         tables.clear_root()
         return tables
 
     def entry(self, table, index):
         return uctypes.struct(self.hhdm + table + 8 * index, {"value": 0 | uctypes.UINT64}).value
+
+    def contents(self, table, level=4):
+        """Return every entry below a table that is not 0, as (table, index, entry)."""
+        found = []
+        for index in range(512):
+            entry = self.entry(table, index)
+            if entry:
+                found.append((table, index, entry))
+                if level > 1 and not entry & LARGE_BIT:
+                    found += self.contents(entry & ADDRESS, level - 1)
+        return found
 
     def walk(self, root, virt):
         """Return (physical address, level, entry) by the letter of the SDM, or None."""
@@ -191,6 +206,215 @@ def test_top_level_entry_is_taken_over():
     equal(memory.walk(second.root_phys, HIGH + 2 * PAGE)[0], 0x5000)
 
 
+def _calls(tables):
+    """Return calls that each take several tables, some of which another mapping has already."""
+    tables.map(HIGH + 600 * PAGE, 0x7000, 1)
+    return [
+        lambda: tables.map(HIGH + 700 * PAGE, 0x3000, 5000, WRITE),
+        lambda: tables.map_same(HIGH + HUGE - 600 * PAGE, 0x9000, 1200),
+        lambda: tables.map_shared(HIGH + 601 * PAGE, 0x9000, (3 << 18) + 5),
+    ]
+
+
+def test_mapping_that_runs_out_of_tables_leaves_all_as_it_was():
+    for error in (OutOfFramesError(2, 0, 1, (0, 0, 0)), MemoryError(), KeyboardInterrupt()):
+        for number in range(3):
+            memory = Memory()
+            left = 0
+
+            def take():
+                nonlocal left
+                if not left:
+                    raise error
+                left -= 1
+                return memory.take()
+
+            left = 10
+            tables = memory.tables(take=take)
+            call = _calls(tables)[number]
+            before = memory.contents(tables.root_phys), sorted(memory.free)
+            given = 0
+            while True:
+                left = given
+                try:
+                    call()
+                    break
+                except (OutOfFramesError, MemoryError, KeyboardInterrupt) as found:
+                    assert found is error
+                equal((memory.contents(tables.root_phys), sorted(memory.free)), before)
+                given += 1
+            # It took no more than it needed.
+            equal(left, 0)
+            assert given > 1, given
+
+
+# What the collector divides memory into.
+GC_BLOCK = 32
+
+
+def _with_heap_left(left, call):
+    """Call with all of the Python heap in use but for `left` of its blocks."""
+    gc.collect()
+    held = None
+    left *= GC_BLOCK
+    free = gc.mem_free()
+    while free > left:
+        # A tuple takes a block; by halves, since what is counted is not known to the last one.
+        blocks = (free - left + GC_BLOCK) // (2 * GC_BLOCK)
+        while blocks:
+            held = (held,)
+            blocks -= 1
+        free = gc.mem_free()
+    try:
+        call()
+    finally:
+        held = None
+
+
+def test_mapping_without_python_heap_leaves_all_as_it_was():
+    memory = Memory()
+    frames = list(memory.free)
+    left = len(frames)
+
+    # Lists grow, and that takes memory too.
+    def take():
+        nonlocal left
+        left -= 1
+        return frames[left]
+
+    def give(phys):
+        nonlocal left
+        frames[left] = phys
+        left += 1
+
+    tables = PageTables(take(), memory.hhdm, take, give)
+    tables.clear_root()
+    tables.map(HIGH + HUGE, 0x7000, 1)
+    for call in (
+        lambda: tables.map(HIGH + HUGE + PAGE, 0x3000, 1100, WRITE),
+        lambda: tables.unmap(HIGH + HUGE + PAGE, 1100),
+        lambda: tables.map_same(HIGH + 2 * HUGE - 600 * PAGE, 0x9000, 1200),
+        lambda: tables.map_shared(HIGH + 3 * HUGE + 601 * PAGE, 0x9000, (3 << 18) + 5),
+    ):
+        before = memory.contents(tables.root_phys), sorted(frames[:left])
+        refused = 0
+        for blocks in range(400):
+            try:
+                _with_heap_left(blocks, call)
+                break
+            except MemoryError:
+                refused += 1
+            equal((memory.contents(tables.root_phys), sorted(frames[:left])), before)
+        else:
+            raise AssertionError("not done with {} blocks".format(blocks))
+        assert refused
+    equal(tables.query(HIGH + HUGE + PAGE), None)
+    equal(tables.query(HIGH + 2 * HUGE)[0], 0x9000)
+    equal(tables.query(HIGH + 5 * HUGE)[0], 0x9000)
+
+
+def test_heap_that_runs_out_while_tables_are_taken():
+    if not hasattr(micropython, "heap_lock"):
+        skip("micropython.heap_lock() is not there")
+    for number in range(3):
+        for locked in (1, 2, 3):
+            memory = Memory()
+            ready = [memory.take() for _ in range(20)]
+            taken = 0
+            last = 0
+
+            def take():
+                nonlocal taken
+                taken += 1
+                if taken == last:
+                    micropython.heap_lock()
+                return ready[taken]
+
+            tables = memory.tables(take=take)
+            call = _calls(tables)[number]
+            last = taken + locked
+            try:
+                call()
+            finally:
+                micropython.heap_unlock()
+            # What comes after the first table needs no heap.
+            page = HIGH + HUGE if number == 1 else HIGH + 700 * PAGE
+            assert memory.walk(tables.root_phys, page)
+            assert taken >= last, taken
+
+
+def test_tables_are_given_back_after_the_flush():
+    memory = Memory()
+    tables = memory.tables()
+    order = []
+    tables._flush = lambda virt, count: order.append((virt, count))
+    tables._give_table = order.append
+    tables.map(HIGH + PAGE, PAGE, 700)
+    tables.unmap(HIGH + PAGE, 700)
+    equal(order[0], (HIGH + PAGE, 700))
+    # Those of level 1, 2 and 3.
+    equal(len(set(order[1:])), 4)
+
+
+def test_tables_that_cannot_be_given_back_are_used_again():
+    memory = Memory()
+
+    def give(phys):
+        raise MemoryError
+
+    tables = memory.tables(give=give)
+    tables.map(HIGH, PAGE, 700)
+    left = len(memory.free)
+    raises(MemoryError, tables.unmap, HIGH, 700)
+    equal(tables.query(HIGH), None)
+    tables._give_table = memory.free.append
+    tables.map(HIGH, PAGE, 700)
+    # The one that `give` was called with is lost, the three others are not.
+    equal(len(memory.free), left - 1)
+    tables.unmap(HIGH, 700)
+    equal(len(memory.free), left + 3)
+
+
+def test_mapping_within_take_table():
+    memory = Memory()
+    inner = [HIGH + 40 * PAGE]
+
+    def take():
+        if inner:
+            tables.map(inner.pop(), 0x5000, 1)
+        return memory.take()
+
+    tables = memory.tables(take=take)
+    left = len(memory.free)
+    error = raises(MappingError, tables.map, HIGH, 0x100000, 600)
+    equal(error.virt, HIGH + 40 * PAGE)
+    equal(tables.query(HIGH + 40 * PAGE)[0], 0x5000)
+    equal(left - len(memory.free), 3)
+    inner.append(HIGH + 700 * PAGE)
+    tables.map(HIGH + HUGE, 0x100000, 600)
+    equal(tables.query(HIGH + HUGE + 599 * PAGE)[0], 0x100000 + 599 * PAGE)
+    equal(tables.query(HIGH + 700 * PAGE)[0], 0x5000)
+
+
+def test_without_execute_protection_no_entry_has_its_bit():
+    memory = Memory()
+    tables = memory.tables(protects=False)
+    tables.map(HIGH, 0, 1024 + 3, WRITE)
+    tables.map_same(HIGH + HUGE, 0x9000, 700)
+    tables.map_shared(HIGH + 2 * HUGE, 0x9000, 1 << 10)
+    for _, _, entry in memory.contents(tables.root_phys):
+        equal(entry & NX, 0)
+    equal(tables.query(HIGH), (0, LARGE, WRITE))
+    equal(tables.query(HIGH + HUGE), (0x9000, PAGE, 0))
+
+
+def test_no_large_pages_where_none_are_wanted():
+    memory = Memory()
+    tables = memory.tables(LEVEL_4K)
+    tables.map(HIGH, 0, 512)
+    equal(memory.walk(tables.root_phys, HIGH + 5 * PAGE)[:2], (5 * PAGE, 1))
+
+
 def test_bad_arguments():
     tables = Memory().tables()
     for virt, phys, count, flags in (
@@ -207,3 +431,90 @@ def test_bad_arguments():
     ):
         raises(ArgumentError, tables.map, virt, phys, count, flags)
     raises(ArgumentError, tables.unmap, HIGH, -1)
+
+
+def test_every_mapping_checks_the_physical_address():
+    tables = Memory().tables()
+    for call in (tables.map, tables.map_same, tables.map_shared):
+        for phys in (0x1001, -PAGE, 1 << 52, 1 << 60, (1 << 64) + PAGE, (1 << 52) - 1):
+            error = raises(ArgumentError, call, HIGH, phys, 1)
+            equal((error.name, error.value), ("phys", hex(phys)))
+        equal(tables.query(HIGH), None)
+    tables.map_same(HIGH, (1 << 52) - PAGE, 3)
+    equal(tables.query(HIGH + 2 * PAGE)[0], (1 << 52) - PAGE)
+
+
+def test_addresses_beyond_64_bits_are_refused():
+    tables = Memory().tables()
+    tables.map(HIGH, 0x5000, 1)
+    tables.map(5 * PAGE, 0x6000, 1)
+    for virt in (
+        HIGH + (1 << 64),
+        (1 << 64) + 5 * PAGE,
+        1 << 64,
+        -1,
+        HIGH - (1 << 64),
+        -(1 << 70),
+    ):
+        error = raises(ArgumentError, tables.query, virt)
+        equal(
+            (error.name, error.value, error.allowed), ("virt", hex(virt), "an address of 64 bits")
+        )
+    for virt in (HIGH + (1 << 64), -PAGE, HIGH - (1 << 64)):
+        for call in (
+            lambda: tables.map(virt, 0, 1),
+            lambda: tables.map_same(virt, 0, 1),
+            lambda: tables.map_shared(virt, 0, 1),
+            lambda: tables.unmap(virt, 1),
+            lambda: tables.unused(virt),
+            lambda: tables.adopt(0, virt),
+        ):
+            equal(raises(ArgumentError, call).name, "virt")
+
+
+def test_addresses_that_are_not_canonical_are_not_mapped():
+    tables = Memory().tables()
+    tables.map(HIGH, 0x5000, 1)
+    for virt in (HIGH & (1 << 48) - 1, HIGH & (1 << 60) - 1, 1 << 47, (1 << 64) - (1 << 47) - 1):
+        equal(tables.query(virt), None)
+
+
+def test_types_that_are_no_integers_name_the_argument():
+    tables = Memory().tables()
+    good = [HIGH, 0x5000, 1, WRITE]
+    for call in (tables.map, tables.map_same, tables.map_shared):
+        for at, name in enumerate(("virt", "phys", "count", "flags")):
+            for wrong in (None, "5", 2.0, [], True):
+                arguments = list(good)
+                arguments[at] = wrong
+                text = str(raises(TypeError, call, *arguments))
+                assert text.startswith(name + ": "), text
+                assert text.endswith("not " + type(wrong).__name__), text
+    for call, name in (
+        (lambda: tables.query(None), "virt"),
+        (lambda: tables.unused(None), "virt"),
+        (lambda: tables.unmap(None, 1), "virt"),
+        (lambda: tables.unmap(HIGH, None), "count"),
+        (lambda: tables.adopt(None, HIGH), "root_phys"),
+        (lambda: tables.adopt(0, None), "virt"),
+    ):
+        text = str(raises(TypeError, call))
+        assert text.startswith(name + ": "), text
+    # An address of its own type is one.
+    tables.map(HIGH, Phys(0x5000), 1)
+    equal(tables.query(HIGH)[0], 0x5000)
+
+
+def test_adopting_nothing_or_over_something():
+    memory = Memory()
+    first = memory.tables()
+    second = memory.tables()
+    equal(raises(MappingError, second.adopt, first.root_phys, HIGH).virt, HIGH)
+    assert second.unused(HIGH)
+    first.map(HIGH, 0x3000, 3)
+    second.map(HIGH, 0x8000, 1)
+    before = memory.contents(second.root_phys)
+    equal(raises(MappingError, second.adopt, first.root_phys, HIGH).virt, HIGH)
+    for root_phys in (first.root_phys + 1, -PAGE, 1 << 52):
+        equal(raises(ArgumentError, second.adopt, root_phys, HIGH).name, "root_phys")
+    equal(memory.contents(second.root_phys), before)
