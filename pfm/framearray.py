@@ -14,13 +14,11 @@ from .errors import NoMemoryMapError, NoRoomError
 from .flags import PageFlags
 from .frame import ABSENT_WORD, ENTRY_SHIFT, ENTRY_SIZE, RESERVED_WORD, SHARED_WORD
 from .memmap import FRAME_ARRAY, Region
-from .paging import WRITE
+from .paging import WRITE, TableCount
 
 # Entries in a page.
 GRANULE_SHIFT = const(7)
 _GRANULE = const(1 << 7)
-
-_TABLE_ENTRIES = const(512)
 
 # First words of the three pages that stand for many: free, reserved, absent.
 _SHARED_WORDS = (0, RESERVED_WORD, ABSENT_WORD)
@@ -79,9 +77,7 @@ class FrameArray:
         if sparse:
             runs = self._runs()
             own = sum([end - first for first, end in runs])
-            # Each run may begin and end inside a table of each of three levels, and the
-            # holes share one chain of tables.
-            tables = sum([(end - first) // _TABLE_ENTRIES + 2 * 3 for first, end in runs]) + 3
+            tables = _tables(runs)
         needed = control_pages + _SHARED_PAGES + own + tables
         largest = 0
         for region in reversed(self.regions):
@@ -256,3 +252,15 @@ class FrameArray:
                 if piece.start < piece.end:
                     carved.append(piece)
         return carved
+
+
+def _tables(runs):
+    """Return how many tables map the array: pages of the runs by an entry each, the holes before them shared."""
+    count = TableCount()
+    hole = 0
+    for first, end in runs:
+        if first > hole:
+            count.add(hole, first, True)
+        count.add(first, end, False)
+        hole = end
+    return count.tables
