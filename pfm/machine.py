@@ -15,7 +15,7 @@ from micropython import const
 
 from . import limine
 from .errors import NoRoomError
-from .paging import PageTables
+from .paging import LEVEL_4K, PageTables
 
 # The array's range by preference, where Linux has its own (Documentation/arch/x86/x86_64/mm.rst);
 # each top level entry spans 512 GiB and the array of 16 TiB of frames takes 128 GiB.
@@ -25,6 +25,29 @@ _SLOT_END = const(511)
 _SLOT_SHIFT = const(39)
 _HIGHER_HALF_SIGN = const(0xFFFF_0000_0000_0000)
 _CR3_ADDRESS = const(0x000F_FFFF_FFFF_F000)
+
+# Intel SDM volume 4, table 2-2: IA32_EFER and its NXE bit.
+_EFER = const(0xC0000080)
+_EFER_NXE = const(1 << 11)
+# SDM volume 2, CPUID: the highest extended leaf; 80000001H:EDX bit 20, execute protection.
+_CPUID_HIGHEST = const(0x80000000)
+_CPUID_EXTENDED = const(0x80000001)
+_CPUID_NX = const(1 << 20)
+
+
+def protect_execution():
+    """Turn execute protection on, and return whether the processor has it.
+
+    Without it bit 63 of a page table's entry is reserved, and to set it a page fault.
+    """
+    import cpu
+
+    if cpu.cpuid(_CPUID_HIGHEST)[0] < _CPUID_EXTENDED:
+        return False
+    if not cpu.cpuid(_CPUID_EXTENDED)[3] & _CPUID_NX:
+        return False
+    cpu.wrmsr(_EFER, cpu.rdmsr(_EFER) | _EFER_NXE)
+    return True
 
 
 class KernelSpace(PageTables):
@@ -88,4 +111,11 @@ class LimineMachine:
         """Return the address space in force."""
         import cpu
 
-        return KernelSpace(cpu.cr3() & _CR3_ADDRESS, self.hhdm, take_table)
+        # Without large pages the array takes as many tables as framearray.py counts.
+        return KernelSpace(
+            cpu.cr3() & _CR3_ADDRESS,
+            self.hhdm,
+            take_table,
+            largest=LEVEL_4K,
+            protects=protect_execution(),
+        )

@@ -8,6 +8,7 @@ read-only; and the frame array.  The null page is not.
 import cpu
 import kernel
 import limine
+import micropython
 import owners
 import uctypes
 from micropython import const
@@ -15,14 +16,10 @@ from micropython import const
 from pfm import PageFlags
 from pfm import limine as protocol
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
-from pfm.machine import KernelSpace
+from pfm.machine import KernelSpace, protect_execution
 from pfm.paging import EXECUTE, LEVEL_1G, LEVEL_2M, WRITE
 
 _PERMISSIONS = {"r-x": EXECUTE, "r--": 0, "rw-": WRITE, "rwx": WRITE | EXECUTE}
-
-# Intel SDM volume 4, table 2-2: IA32_EFER and its NXE bit.
-_EFER = const(0xC0000080)
-_EFER_NXE = const(1 << 11)
 
 # CPUID 80000001H:EDX bit 26: pages of 1 GiB (SDM volume 2, CPUID).
 _CPUID_EXTENDED = const(0x80000001)
@@ -36,22 +33,35 @@ _FLUSH_MAX = const(32)
 _CR3_ADDRESS = const(0x000F_FFFF_FFFF_F000)
 
 
-def _flush(virt, count):
+@micropython.viper
+def _flush(virt: int, count: int):
+    # Not interrupted, so that nothing is left half done.
     if count > _FLUSH_MAX:
         cpu.write_cr3(cpu.cr3())
         return
-    for i in range(count):
-        cpu.invlpg(virt + i * PAGE_SIZE)
+    end = virt + (count << 12)
+    while virt < end:
+        cpu.invlpg(virt)
+        virt += 4096
 
 
 def _tables(manager, root_phys):
     """Return the `KernelSpace` at `root_phys`, whose new tables are frames of `manager`."""
 
+    # Native, so that no interrupt of the interpreter's comes between the frame and its owner.
+    @micropython.native
     def take():
         pfn = manager.alloc(tag=owners.TABLES)
-        manager.set_flags(pfn, PageFlags.PAGETABLE)
-        return pfn << PAGE_SHIFT
+        try:
+            manager.set_flags(pfn, PageFlags.PAGETABLE)
+            phys = pfn << PAGE_SHIFT
+            pfn = 0
+        finally:
+            if pfn:
+                manager.free(pfn)
+        return phys
 
+    @micropython.native
     def give(phys):
         manager.free(phys >> PAGE_SHIFT)
 
@@ -62,7 +72,7 @@ def _tables(manager, root_phys):
     ):
         largest = LEVEL_1G
     root = take() if root_phys is None else root_phys
-    return KernelSpace(root, manager.hhdm, take, give, _flush, largest)
+    return KernelSpace(root, manager.hhdm, take, give, _flush, largest, protect_execution())
 
 
 def _map_image(tables):
@@ -94,8 +104,11 @@ def enter(manager):
 
     The tables that the loader left are not used any more.
     """
-    cpu.wrmsr(_EFER, cpu.rdmsr(_EFER) | _EFER_NXE)
     tables = _tables(manager, None)
+    if not tables.protects:
+        manager.log.warning(
+            "the processor has no execute protection (NX): any page can be executed"
+        )
     tables.clear_root()
     _map_image(tables)
     _map_hhdm(tables, manager)

@@ -9,7 +9,9 @@ from dataclasses import replace
 
 import boots
 import collect
+import ktap_report
 import pytest
+import qemu
 from prompt import at_prompt
 
 # A frame model of bytes on the machine itself: what the trace costs grows with memory.
@@ -88,3 +90,43 @@ def test_random_trace(stand_in, micropython):
         prompt.run("import trace; from pfm import PFM")
         refused = int(prompt.run(f"print(trace.Trace(PFM, {TRACE_SEED}).run({TRACE_OPERATIONS}))"))
         assert refused > TRACE_OPERATIONS // 100
+
+
+# One of the stand-in loader's, and each release of Limine's under BIOS.
+WAYS_PLAIN = [
+    w
+    for w in boots.all_ways()
+    if w.missing or (w.boot.firmware == "bios" and w.name == w.boot.name)
+]
+
+NO_PROTECTION = "the processor has no execute protection (NX): any page can be executed"
+# The tests that need it, and what they say instead.
+SKIPPED = {"test_data_cannot_be_executed": "this processor has no execute protection (NX)"}
+
+
+def _without_protection(way, cmdline):
+    boot = way.with_cmdline(cmdline)
+    # QEMU takes the last of two.
+    return replace(boot, qemuflags=f"{boot.qemuflags} -cpu max,-nx")
+
+
+@pytest.mark.parametrize("way", [pytest.param(w, id=w.name, marks=w.marks) for w in WAYS_PLAIN])
+def test_processor_without_execute_protection(way):
+    boot = _without_protection(way, "selftest")
+    with qemu.Machine(boot, collect.BOOT_TIMEOUT, silence=collect.SILENCE) as machine:
+        output = machine.read_all().decode(errors="replace")
+        assert machine.wait(collect.SILENCE) is qemu.Ending.OK, output
+    assert [
+        line for line in output.splitlines() if "NX" in line and not line.startswith("ok ")
+    ] == [f"pfm: {NO_PROTECTION}"]
+    results = ktap_report.parse(output).results
+    skipped = {r.test: r.skipped for r in results if r.test in SKIPPED}
+    assert skipped == SKIPPED
+
+
+def test_soft_reset_without_execute_protection(stand_in, micropython):
+    with at_prompt(_without_protection(stand_in, ""), micropython) as prompt:
+        assert NO_PROTECTION in prompt.report
+        prompt.soft_reset()
+        assert prompt.value("__import__('pfm').PFM.space.protects") is False
+        assert prompt.run(SELF_TESTS).endswith("\n0 failed\n")

@@ -11,10 +11,14 @@ from ktap import equal, raises, skip
 
 from pfm import PFM, FrameStateError, OutOfFramesError, PageFlags, Zone
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
+from pfm.frame import ENTRY_SHIFT
 from pfm.paging import WRITE
 
 # An address that nothing maps: the last top level entry but one.
 SCRATCH_VIRT = 0xFFFF_FF00_0000_0000
+
+# In a page table's entry: it maps a large page.
+LARGE = 1 << 7
 
 
 def _free_lists():
@@ -105,6 +109,34 @@ def test_kernel_text_is_not_writable():
             machine.mem32[virt] = value
 
         raises(kernel.AccessFault, write)
+
+
+def _upper_half(virt):
+    """Return the upper half of the entry that maps `virt`, which has a frame of the array or of RAM behind it."""
+    table = cpu.cr3() >> PAGE_SHIFT << PAGE_SHIFT
+    for shift in (39, 30, 21, 12):
+        place = PFM.as_virt(table) + 8 * (virt >> shift & 511)
+        low, high = machine.mem32[place], machine.mem32[place + 4]
+        if low & LARGE or shift == 12:
+            return high
+        table = low >> PAGE_SHIFT << PAGE_SHIFT | (high & 0xFFFFF) << 32
+
+
+def test_data_cannot_be_executed():
+    if not PFM.space.protects:
+        skip("this processor has no execute protection (NX)")
+    pfn = PFM.alloc()
+    PFM.set_flags(pfn, PageFlags.DIRTY)
+    for virt in (
+        PFM.as_virt(pfn << PAGE_SHIFT),
+        # Of the array, a page with a frame of its own and one that is shared by many.
+        PFM.frames.base + (pfn << ENTRY_SHIFT),
+        PFM.frames.base + (PFM.max() << ENTRY_SHIFT),
+        uctypes.addressof(bytearray(1)),
+    ):
+        assert _upper_half(virt) >> 31, hex(virt)
+    PFM.free(pfn)
+    assert not _upper_half(kernel.segments()[0][0]) >> 31
 
 
 def test_null_page_is_not_mapped():
