@@ -10,6 +10,7 @@ from micropython import const
 
 from . import tablewalk
 from .address import PAGE_SHIFT, PAGE_SIZE, signed
+from .arguments import integer
 from .errors import ArgumentError, MappingError
 
 # Flags of a mapping, SDM tables 4-15 to 4-20.
@@ -47,17 +48,10 @@ LEVEL_2M = const(2)
 LEVEL_1G = const(3)
 
 
-def _integer(name, value, wanted):
-    """Return the argument `value` as a plain integer."""
-    if not isinstance(value, int):
-        raise TypeError("{}: {}, not {}".format(name, wanted, type(value).__name__))
-    return value | 0
-
-
 def _phys(phys, count, name="phys"):
     """Check the address of `count` frames and return it as a plain integer."""
     wanted = "a multiple of 4096 below 2**52"
-    phys = _integer(name, phys, wanted)
+    phys = integer(name, phys, wanted)
     if phys < 0 or phys % PAGE_SIZE or (phys + count * PAGE_SIZE - 1) >> 52:
         raise ArgumentError(name, hex(phys), wanted)
     return phys
@@ -66,26 +60,18 @@ def _phys(phys, count, name="phys"):
 def _range(virt, count, flags):
     """Check what a method was given and return the bounds of its pages, of 48 bits each."""
     wanted = "a canonical address, a multiple of 4096"
-    start = _integer("virt", virt, wanted)
+    start = integer("virt", virt, wanted)
     if start < 0 or start % PAGE_SIZE:
         raise ArgumentError("virt", hex(start), wanted)
-    if _integer("count", count, "1 page or more") < 1:
+    if integer("count", count, "1 page or more") < 1:
         raise ArgumentError("count", count, "1 page or more")
-    if _integer("flags", flags, "flags of a mapping") & ~_FLAGS:
+    if integer("flags", flags, "flags of a mapping") & ~_FLAGS:
         raise ArgumentError("flags", hex(flags), "flags of a mapping only")
     end = start + count * PAGE_SIZE
     if end > _ADDRESS_END or (start < _HIGHER_HALF and end > _LOWER_HALF_END):
         raise ArgumentError("virt", hex(start), "canonical up to the last page")
     start &= _SPAN_MASK
     return start, start + count * PAGE_SIZE
-
-
-@micropython.viper
-def _clear(table: int, index: int):
-    """Write an entry that is not present."""
-    words = ptr32(table)
-    words[index << 1] = 0
-    words[(index << 1) + 1] = 0
 
 
 @micropython.viper
@@ -102,6 +88,14 @@ def _hang(table: int, index: int, below: int):
     words = ptr32(table)
     words[index * 2 + 1] = below >> 32
     words[index * 2] = below | _TABLE
+
+
+@micropython.viper
+def _unhang(table: int, index: int):
+    """Write an entry that is not present."""
+    words = ptr32(table)
+    words[index * 2] = 0
+    words[index * 2 + 1] = 0
 
 
 def span_shift(level):
@@ -233,7 +227,7 @@ class PageTables:
 
         No address that is not canonical is mapped.  Raises ArgumentError, TypeError.
         """
-        virt = _integer("virt", virt, "an address of 64 bits")
+        virt = integer("virt", virt, "an address of 64 bits")
         if not 0 <= virt < _ADDRESS_END:
             raise ArgumentError("virt", hex(virt), "an address of 64 bits")
         if _LOWER_HALF_END <= virt < _HIGHER_HALF:
@@ -271,7 +265,7 @@ class PageTables:
     def clear_top(self, virt):
         """Empty the top level entry for `virt`, whatever hangs on it, without a need for memory."""
         index = virt >> span_shift(_ROOT_LEVEL) & _INDEX_MASK
-        _clear(signed(self._virt(self.root_phys)), index)
+        _unhang(self._hhdm + self.root_phys, index)
 
     def unused(self, virt):
         """Return whether the top level entry for `virt`, the start of a page, is empty."""

@@ -179,7 +179,7 @@ def test_exhaustion_names_the_zone():
 def test_machine_whose_usable_memory_the_array_takes_whole():
     """No frame is left over: allocation runs out, and everything else works."""
     with FakeMachine(
-        [(MIB, 28 * 4096, limine.USABLE), (2 * MIB, 4 * MIB, limine.EXECUTABLE_AND_MODULES)]
+        [(MIB, 16 * 4096, limine.USABLE), (2 * MIB, 4 * MIB, limine.EXECUTABLE_AND_MODULES)]
     ) as machine:
         pfm = machine.boot()
         equal(pfm.free_frames(), (0, 0, 0))
