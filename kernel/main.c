@@ -24,6 +24,9 @@
 #include "requests.h"
 #include "uart.h"
 
+// What finalisers leave of the stack to C that checks nothing.
+#define FINALISER_STACK_MARGIN (16 * 1024)
+
 static int reset_cause = RESET_CAUSE_POWER_ON;
 
 int main_reset_cause(void) {
@@ -78,7 +81,13 @@ int main(void) {
 void gc_collect(void) {
     gc_collect_start();
     gc_helper_collect_regs_and_stack();
+    // Finalisers close files however deep the program is.  One that meets the
+    // stack's limit raises again while that is printed, where nobody catches it:
+    // the heap would stay locked.
+    mp_uint_t limit = MP_STATE_THREAD(stack_limit);
+    MP_STATE_THREAD(stack_limit) = (mp_uint_t)(kernel_stack_top - kernel_stack_bottom) - FINALISER_STACK_MARGIN;
     gc_collect_end();
+    MP_STATE_THREAD(stack_limit) = limit;
 }
 
 void nlr_jump_fail(void *val) {

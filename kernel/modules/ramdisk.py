@@ -7,6 +7,7 @@ Its frames and where they lie outlive a soft reset, and its files with them.
 import errno
 
 import kernel
+import micropython
 import owners
 import uctypes
 import vfs
@@ -34,38 +35,85 @@ _IOCTL_BLOCK_COUNT = const(4)
 _IOCTL_BLOCK_SIZE = const(5)
 _IOCTL_BLOCK_ERASE = const(6)
 
+# What the block methods return for a place that is not on the disk.
+_OUTSIDE = -errno.EIO
+# Bytes that are copied at a time.
+_STEP = const(32)
+
+_HIGHER_HALF = const(1 << 63)
+_ADDRESS_END = const(1 << 64)
+
+
+@micropython.viper
+def _copy(to: ptr32, words: ptr32, size: int):
+    """Copy `size` bytes, which do not overlap.  Cost: some instructions a word, and no heap."""
+    # The arguments, and nothing else, are in registers.
+    while size >= _STEP:
+        to[0] = words[0]
+        to[1] = words[1]
+        to[2] = words[2]
+        to[3] = words[3]
+        to[4] = words[4]
+        to[5] = words[5]
+        to[6] = words[6]
+        to[7] = words[7]
+        to = ptr32(int(to) + _STEP)
+        words = ptr32(int(words) + _STEP)
+        size -= _STEP
+    while size > 0:
+        size -= 1
+        ptr8(to)[size] = ptr8(words)[size]
+
 
 class RamDisk:
     """A block device over `count` frames in a row, mapped at `virt`; a block is a frame.
 
     It speaks the simple and the extended interface of `vfs.AbstractBlockDev`.
-    Reading and writing raise OSError(EIO) outside the disk.
+    Reading and writing return 0, and outside the disk -EIO, of which a filesystem
+    makes OSError(EIO).  They use no heap and no bytecode: files that nobody closed are
+    closed by the collector, which has the heap locked, and no KeyboardInterrupt may
+    leave half of a write.
     """
 
     def __init__(self, virt, count):
         self.count = count
         self.size = count << PAGE_SHIFT
-        self._bytes = memoryview(uctypes.bytearray_at(virt, self.size))
+        # Signed, so that no sum with it needs the heap.
+        self._start = virt - _ADDRESS_END if virt >= _HIGHER_HALF else virt
 
-    def _at(self, block, offset, length):
-        start = (block << PAGE_SHIFT) + offset
-        if block < 0 or offset < 0 or start + length > self.size:
-            raise OSError(
-                errno.EIO,
-                "{} bytes at {} of block {}, on a disk of {} blocks".format(
-                    length, offset, block, self.count
-                ),
-            )
-        return self._bytes[start : start + length]
+    @micropython.native
+    def _offset(self, block, offset, length):
+        """Return where on the disk these bytes begin, -1 if not all of them are on it."""
+        if 0 <= block < self.count and 0 <= offset <= self.size:
+            start = (block << PAGE_SHIFT) + offset
+            if start + length <= self.size:
+                return start
+        return -1
 
+    @micropython.native
     def readblocks(self, block, buf, offset=0):
         """Fill `buf` from the disk, beginning `offset` bytes into `block`."""
-        buf[:] = self._at(block, offset, len(buf))
+        length = len(buf)
+        start = self._offset(block, offset, length)
+        if start < 0:
+            return _OUTSIDE
+        if length:
+            # A TypeError for what may not be written; addresses below know nothing of that.
+            buf[0] = buf[0]
+            _copy(buf, self._start + start, length)
+        return 0
 
+    @micropython.native
     def writeblocks(self, block, buf, offset=0):
         """Write `buf` to the disk, beginning `offset` bytes into `block`."""
-        self._at(block, offset, len(buf))[:] = buf
+        length = len(buf)
+        start = self._offset(block, offset, length)
+        if start < 0:
+            return _OUTSIDE
+        _copy(self._start + start, buf, length)
+        return 0
 
+    @micropython.native
     def ioctl(self, request, argument):
         """Answer 0 to what needs no work, None to what is unknown; else the count or size of blocks."""
         if request == _IOCTL_BLOCK_COUNT:

@@ -57,10 +57,10 @@ class Prompt:
         self.machine.read_until(b"\n" + repl.PROMPT)
         self._repl = repl.Repl(self.machine, self._micropython)
 
-    def soft_reset(self):
-        """Ctrl-D at the friendly prompt, and wait for the next one."""
+    def soft_reset(self, keys=b"\x04"):
+        """Ctrl-D at the friendly prompt, or other keys that end there, and wait for the next one."""
         self._repl.exit()
-        self.machine.write(b"\x04")
+        self.machine.write(keys)
         self.machine.read_until(b"MPY: soft reboot")
         self.machine.read_until(b"\n" + repl.PROMPT)
         self._repl = repl.Repl(self.machine, self._micropython)

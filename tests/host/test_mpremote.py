@@ -72,6 +72,16 @@ def test_soft_reset_forgets_names_and_keeps_files(mpremote):
     mpremote("fs", "rm", ":/kept")
 
 
+def test_soft_reset_keeps_files_that_nobody_closed(mpremote):
+    mpremote(
+        "exec", "open('/dropped', 'w').write('dropped'); f = open('/open', 'w'); f.write('open')"
+    )
+    mpremote("soft-reset")
+    read = "open('/dropped').read(), open('/open').read()"
+    assert mpremote("resume", "eval", read) == "dropped open\n"
+    mpremote("fs", "rm", ":dropped", ":open")
+
+
 def test_files_are_copied_listed_shown_and_removed(mpremote, tmp_path):
     data = bytes(range(256)) * 300
     (tmp_path / "sent").write_bytes(data)
