@@ -39,7 +39,7 @@ def _start(options):
     apic.let_interrupts_in(PFM)
     heap = pyheap.grow(PFM, options.heap)
     disk = ramdisk.create(PFM, options.disk)
-    bootreport.print_frames(PFM, heap, disk)
+    bootreport.print_frames(PFM, heap, disk, options)
 
 
 # Where every board looks for modules on its filesystem.

@@ -46,10 +46,15 @@ def print_loader(options):
         )
 
 
-def print_frames(manager, heap, disk):
+def _asked(size, found):
+    """Return what to add where the command line asked for more bytes than there are."""
+    return " ({} asked for)".format(human_size(size)) if size and size > found else ""
+
+
+def print_frames(manager, heap, disk, options):
     """Print what the frame manager made of the memory map.
 
-    `heap` bytes of it are Python's, `disk` is the RAM disk or None.
+    `heap` bytes of it are Python's, `disk` is the RAM disk or None; `options` says what was asked for.
     """
     array = manager.frames
     zones = manager.free_frames()
@@ -67,8 +72,10 @@ def print_frames(manager, heap, disk):
         )
     )
     print("Init         {} us".format(manager.init_us))
-    print("Python heap  {}".format(human_size(heap)))
-    print("RAM disk     {}".format("{}, at /".format(human_size(disk.size)) if disk else "none"))
+    print("Python heap  {}{}".format(human_size(heap), _asked(options.heap, heap)))
+    size = disk.size if disk else 0
+    place = "{}, at /".format(human_size(size)) if disk else "none"
+    print("RAM disk     {}{}".format(place, _asked(options.disk, size)))
     for report in (manager.meminfo(), manager.buddyinfo(), manager.chart()):
         print()
         print(report)

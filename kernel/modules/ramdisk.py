@@ -9,6 +9,7 @@ import errno
 import kernel
 import micropython
 import owners
+import shares
 import uctypes
 import vfs
 from micropython import const
@@ -20,6 +21,8 @@ from pfm.address import PAGE_SHIFT, PAGE_SIZE
 _SHARE_SHIFT = const(6)
 _SIZE_MIN = const(1 << 20)
 _SIZE_MAX = const(64 << 20)
+# Frames that an order leaves: 6 MiB.
+_RESERVE = const(1536)
 
 # Where it lies is kept in `kernel.state`, behind the frame manager's part.
 STATE_OFFSET = const(64)
@@ -129,11 +132,12 @@ def _state():
     return uctypes.struct(uctypes.addressof(kernel.state) + STATE_OFFSET, STATE)
 
 
-def _size(manager, size):
-    """Return the bytes of a disk for which the command line gave `size`, None for nothing given."""
+def _count(manager, size):
+    """Return the blocks of a disk for which the command line gave `size`, None for nothing given."""
     if size is None:
-        size = min(manager.present_frames() << PAGE_SHIFT >> _SHARE_SHIFT, _SIZE_MAX)
-    return max(size, _SIZE_MIN)
+        share = min(manager.present_frames() << PAGE_SHIFT >> _SHARE_SHIFT, _SIZE_MAX)
+        return min(shares.frames(max(share, _SIZE_MIN)), sum(manager.free_frames()))
+    return shares.ordered(manager, max(size, _SIZE_MIN), _RESERVE)
 
 
 def _mount(disk, fresh):
@@ -151,13 +155,14 @@ def _mount(disk, fresh):
 def create(manager, size=None):
     """Make a disk of `size` bytes (default: a share of RAM), format it, mount it at `/` and return it.
 
-    No size is less than 1 MiB but 0, for no disk.  The disk is smaller than
-    asked for where free memory lies in pieces, and None where there is none.
+    No size is less than 1 MiB but 0, for no disk.  The disk is smaller than asked for
+    where others need what is free (shares.py) or it lies in pieces, and None where it
+    would be less than 1 MiB.
     Cost: what the filesystem writes when it is made, some thousandth of the disk.
     """
     if size == 0:
         return None
-    count = min(_size(manager, size) >> PAGE_SHIFT, sum(manager.free_frames()))
+    count = _count(manager, size)
     pfn = 0
     while not pfn and count << PAGE_SHIFT >= _SIZE_MIN:
         try:

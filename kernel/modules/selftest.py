@@ -10,6 +10,7 @@ _NAMES = (
     "test_kernel",
     "test_memory",
     "test_reports",
+    "test_sizes",
 )
 
 
