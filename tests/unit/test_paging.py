@@ -196,6 +196,34 @@ def test_same_page_has_an_entry_each():
     equal(memory.walk(tables.root_phys, HIGH + 600 * PAGE), None)
 
 
+def test_empty_table_of_others_is_used():
+    for shared in (False, True):
+        memory = Memory()
+        tables = memory.tables()
+        tables.map(HIGH + LARGE, 0x5000, 1)
+        _, level, _ = memory.walk(tables.root_phys, HIGH + LARGE)
+        equal(level, 1)
+        # As a loader may leave it: the page is gone, its table is not.
+        table = [
+            place for place in memory.contents(tables.root_phys) if place[2] & ADDRESS == 0x5000
+        ]
+        uctypes.bytearray_at(memory.hhdm + table[0][0], 8)[:] = bytes(8)
+        left = len(memory.free)
+        if shared:
+            tables.map_shared(HIGH, 0x9000, 1536)
+        else:
+            tables.map(HIGH, 0, 1536)
+        levels = [memory.walk(tables.root_phys, HIGH + n * LARGE)[1] for n in range(3)]
+        equal(levels, [1, 1, 1] if shared else [2, 1, 2])
+        # The shared one of level 1.
+        equal(left - len(memory.free), 1 if shared else 0)
+        for page in (0, 511, 512, 1023, 1024, 1535):
+            phys = memory.walk(tables.root_phys, HIGH + page * PAGE)[0]
+            equal(phys, 0x9000 if shared else page * PAGE)
+        tables.unmap(HIGH, 1536)
+        equal(len(memory.free), left + 3 - (1 if shared else 0))
+
+
 def test_top_level_entry_is_taken_over():
     memory = Memory()
     first = memory.tables()
