@@ -8,10 +8,13 @@ import random
 import time
 from dataclasses import replace
 
+import pytest
 from prompt import at_prompt
 
 MEMORY = "64M"
 INTERRUPTS = int(os.environ.get("PFM_STORM_INTERRUPTS") or 1000)
+# Boots to interrupt `PFM.reclaim()` on, which a machine does once.
+RECLAIMS = int(os.environ.get("PFM_STORM_RECLAIMS") or 4)
 SEED = int(os.environ.get("PFM_STORM_SEED") or 0) or random.randrange(1, 1 << 30)
 
 # Interrupts between two soft resets, and seconds from one to the next.
@@ -71,3 +74,37 @@ def test_storm_of_interrupts(stand_in, micropython):
             _storm(prompt, chance, count, chance.random() < 0.8)
             assert prompt.run(LOOK) == ""
             left -= count
+
+
+RECLAIM = """\
+from pfm import PFM, limine
+wanted = sum([r.end - r.start for r in PFM.regions if r.type == limine.BOOTLOADER_RECLAIMABLE])
+free = sum(PFM.free_frames())
+print("reclaiming")
+given = 0
+try:
+    while True:
+        given += PFM.reclaim()[0]
+except KeyboardInterrupt:
+    pass
+PFM.check()
+given += PFM.reclaim()[0]
+assert given == wanted > 0, (given, wanted)
+PFM.check()
+print("whole")
+"""
+
+
+@pytest.mark.parametrize("turn", range(RECLAIMS))
+def test_interrupted_reclaim(stand_in, micropython, turn):
+    """The real one, which moves the loader's responses too: at once or a little later."""
+    chance = random.Random(SEED + turn)
+    with at_prompt(replace(stand_in.with_cmdline(""), memory=MEMORY), micropython) as prompt:
+        prompt.send(RECLAIM)
+        prompt.machine.read_until(b"reclaiming\r\n")
+        time.sleep(chance.random() * PAUSE_MAX / 4)
+        prompt.machine.write(b"\x03")
+        assert prompt.machine.read_until(b"\n") == b"whole\r\n", SEED + turn
+        prompt.finish()
+        prompt.soft_reset()
+        assert prompt.run("from pfm import PFM; assert PFM.reclaim() == (0, 0); PFM.check()") == ""

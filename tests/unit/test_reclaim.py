@@ -3,6 +3,7 @@
 from array import array
 
 import uctypes
+from allocation import zone
 from ktap import equal, raises
 from maps import GIB, MIB, frames
 
@@ -12,6 +13,7 @@ from pfm import (
     NotInitialisedError,
     PageFlags,
     PageFrameManager,
+    backing,
     limine,
     resume,
 )
@@ -133,3 +135,47 @@ def test_nothing_saved_is_nothing_to_resume():
         assert not pfm.resume(uctypes.addressof(_saved()), (), machine)
         pfm.init(machine)
         pfm.check()
+
+
+def test_resume_releases_every_lock():
+    """Whatever was locked when the interpreter ended: frames, zones, the pool of the array."""
+    with FakeMachine(ENTRIES) as machine:
+        first = machine.boot()
+        saved = _saved()
+        first.save(uctypes.addressof(saved))
+        free = first.free_frames()
+        first.alloc_many(70)
+        first.get(42)
+        for number in range(3):
+            zone(first, number).lock = 1
+        backing.backing_at(machine.hhdm + first.frames.control_phys).lock = 1
+        machine.soft_reset()
+        second = PageFrameManager()
+        assert second.resume(uctypes.addressof(saved), (), machine)
+        second.check()
+        equal(second.free_frames(), free)
+        second.get(42).release()
+        # A page of the array that was never written takes a frame of the pool.
+        second.set_flags(frames(20 * MIB), PageFlags.DIRTY)
+        second.free_many(second.alloc_many(100))
+        equal(second.reclaim(), (frames(5 * MIB), 0))
+
+
+def test_resume_of_what_was_saved_right_after_init():
+    """Before anything was allocated: what comes later in a boot may fail."""
+    with FakeMachine(ENTRIES) as machine:
+        first = machine.boot()
+        saved = _saved()
+        first.save(uctypes.addressof(saved))
+        walked = first.check()
+        machine.soft_reset()
+        second = PageFrameManager()
+        assert second.resume(uctypes.addressof(saved), (), machine)
+        equal(second.check(), walked)
+        raises(
+            AlreadyInitialisedError,
+            PageFrameManager().resume,
+            uctypes.addressof(saved),
+            (),
+            machine,
+        )
