@@ -6,7 +6,7 @@
 # Folder of an unpacked MicroPython release; empty: the pinned one is fetched.
 MICROPY_DIR ?=
 # Folder of an unpacked Limine binary release, several separated by colons;
-# empty: looked for, else fetched.
+# empty: looked for, else fetched; none: there is none, and none is fetched.
 LIMINE_DIR ?=
 # What boots the kernel: auto (Limine if there is one), limine or direct.
 LOADER ?= auto

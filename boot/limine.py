@@ -3,7 +3,8 @@
 
 They are looked for in this order: LIMINE_DIR (several may be given, separated
 by colons), the distribution's /usr/share/limine, the verified copy fetched
-before, the upstream binary release by git.
+before, the upstream binary release by git. LIMINE_DIR=none says that there is
+none: nothing is looked for, and nothing fetched.
 """
 
 import os
@@ -19,6 +20,8 @@ import pins
 
 DISTRIBUTION_DIR = Path("/usr/share/limine")
 FETCHED_DIR = Path(__file__).resolve().parent.parent / "build" / "third_party" / "limine"
+# What LIMINE_DIR holds on a machine that is to do without; a folder of that name is "./none".
+NONE = "none"
 # Seconds after a failed download during which nothing is tried again.
 RETRY_AFTER = 3600
 
@@ -97,7 +100,10 @@ def releases():
     """Every Limine release to boot with, the preferred one first.
 
     Raises NotFound, Incomplete or fetch.WrongHash."""
-    given = [Path(name) for name in os.environ.get("LIMINE_DIR", "").split(":") if name]
+    where = os.environ.get("LIMINE_DIR", "")
+    if where == NONE:
+        raise NotFound(f"LIMINE_DIR={NONE}")
+    given = [Path(name) for name in where.split(":") if name]
     for directory in given:
         missing = missing_files(directory)
         if missing:

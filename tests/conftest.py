@@ -4,6 +4,7 @@ tests/host holds ordinary tests of what runs on the host; tests/unit and
 tests/target hold MicroPython's, which run on the unix port and on the kernel.
 """
 
+import collections
 import os
 from pathlib import Path
 
@@ -31,6 +32,16 @@ def pytest_pycollect_makemodule(module_path, parent):
     if module_path.parent == HERE / "target":
         return collect.TargetFile.from_parent(parent, path=module_path)
     return None
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Why tests were skipped: each reason once, for what is missing here many tests lack."""
+    tests = collections.defaultdict(list)
+    for report in terminalreporter.stats.get("skipped", []):
+        tests[report.longrepr[2].removeprefix("Skipped: ")].append(report.nodeid)
+    for reason, names in tests.items():
+        which = names[0] if len(names) == 1 else f"[{len(names)}]"
+        terminalreporter.write_line(f"SKIPPED {which}: {reason}")
 
 
 @pytest.fixture

@@ -75,10 +75,10 @@ def run_boot(way):
     return Run(output, status, qemu.Ending.OK.name)
 
 
-def test_names(path):
-    """Names of the test functions of a MicroPython file, in its order."""
-    body = ast.parse(path.read_text()).body
-    return [n.name for n in body if isinstance(n, ast.FunctionDef) and n.name.startswith("test_")]
+def test_lines(path):
+    """Lines, from 0, of the test functions of a MicroPython file, by their names in its order."""
+    functions = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.FunctionDef)]
+    return {n.name: n.lineno - 1 for n in functions if n.name.startswith("test_")}
 
 
 class KtapFailure(Exception):
@@ -86,11 +86,12 @@ class KtapFailure(Exception):
 
 
 class KtapItem(pytest.Item):
-    """One test function; get_run() is the run that reports it."""
+    """One test function; get_run() is the run that reports it, line where it stands, from 0."""
 
-    def __init__(self, *, get_run, **rest):
+    def __init__(self, *, get_run, line=0, **rest):
         super().__init__(**rest)
         self.get_run = get_run
+        self.line = line
 
     def runtest(self):
         run = self.get_run()
@@ -109,7 +110,8 @@ class KtapItem(pytest.Item):
         return super().repr_failure(excinfo)
 
     def reportinfo(self):
-        return self.path, None, self.nodeid.partition("::")[2]
+        # pytest reports nothing that it cannot give a line.
+        return self.path, self.line, self.nodeid.partition("::")[2]
 
 
 class WholeRunItem(KtapItem):
@@ -128,8 +130,8 @@ class UnitFile(pytest.File):
         if not UNIX_PORT.exists():
             self.add_marker(pytest.mark.skip("build/unix/micropython: not built, run `make`"))
         get_run = functools.partial(run_unit, self.path)
-        for name in test_names(self.path):
-            yield KtapItem.from_parent(self, name=name, get_run=get_run)
+        for name, line in test_lines(self.path).items():
+            yield KtapItem.from_parent(self, name=name, line=line, get_run=get_run)
         yield WholeRunItem.from_parent(self, name="whole-run", get_run=get_run)
 
 
@@ -153,5 +155,6 @@ class BootNode(pytest.Collector):
     def collect(self):
         get_run = functools.partial(run_boot, self.way)
         # Where the loader is missing one skip says it all.
-        for name in ["all"] if self.way.missing else test_names(self.path):
-            yield KtapItem.from_parent(self, name=name, get_run=get_run)
+        tests = {"all": 0} if self.way.missing else test_lines(self.path)
+        for name, line in tests.items():
+            yield KtapItem.from_parent(self, name=name, line=line, get_run=get_run)

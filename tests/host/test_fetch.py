@@ -141,6 +141,14 @@ def test_limine_missing_says_why_and_how_to_get_it(no_limine):
         limine.releases()
 
 
+def test_limine_none_is_neither_looked_for_nor_fetched(no_limine, monkeypatch):
+    _fill(no_limine / "distribution")
+    monkeypatch.setenv("LIMINE_DIR", "none")
+    with pytest.raises(limine.NotFound, match=r"not found \(LIMINE_DIR=none\); set LIMINE_DIR"):
+        limine.releases()
+    assert not (no_limine / "limine.unavailable").exists()
+
+
 def test_limine_download_is_not_tried_again_at_once(no_limine, monkeypatch):
     with pytest.raises(limine.NotFound):
         limine.releases()
