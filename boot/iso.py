@@ -38,9 +38,13 @@ class IsoFailed(Exception):
     """A tool failed or a file is missing; carries what it said."""
 
 
-def unattended(configuration, cmdline):
-    """The configuration with the menu skipped and this command line in its first entry."""
-    configuration = re.sub(r"(?m)^timeout:.*$", "timeout: 0", configuration, count=1)
+def unattended(configuration):
+    """The configuration with the menu skipped."""
+    return re.sub(r"(?m)^timeout:.*$", "timeout: 0", configuration, count=1)
+
+
+def with_cmdline(configuration, cmdline):
+    """The configuration with this command line in its first entry."""
     return re.sub(
         r"(?m)^(\s+cmdline:).*$", lambda found: f"{found[1]} {cmdline}", configuration, count=1
     )

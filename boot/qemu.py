@@ -105,7 +105,8 @@ class Boot:
 
     loader is DIRECT or a limine.Release, orders are for the stand-in loader
     alone, image is where the ISO is made for Limine, medium what the machine
-    takes it for: "cdrom" or "disk"."""
+    takes it for: "cdrom" or "disk". menu shows Limine's menu first, which counts
+    down and then takes the first entry."""
 
     loader: object = DIRECT
     firmware: str = "bios"
@@ -116,6 +117,7 @@ class Boot:
     kernel: Path = iso.KERNEL
     image: Path = ROOT / "build" / "run.iso"
     medium: str = "cdrom"
+    menu: bool = False
 
     @property
     def name(self):
@@ -177,7 +179,9 @@ def _loader_options(boot):
         module = f"{boot.kernel} {boot.cmdline}".strip().replace(",", ",,")
         options = ["-kernel", str(STAND_IN), "-initrd", module]
         return options + (["-append", boot.orders] if boot.orders else [])
-    configuration = iso.unattended(iso.CONFIGURATION.read_text(), boot.cmdline)
+    configuration = iso.with_cmdline(iso.CONFIGURATION.read_text(), boot.cmdline)
+    if not boot.menu:
+        configuration = iso.unattended(configuration)
     disk = boot.medium == "disk"
     iso.make_iso(boot.image, boot.loader, configuration, kernel=boot.kernel, disk=disk)
     options = ["-drive", f"media={boot.medium},format=raw,snapshot=on,file={boot.image}"]
@@ -190,11 +194,12 @@ def _loader_options(boot):
 
 
 def command(boot, chardev, extra=()):
-    """QEMU's command line, the guest's first serial port on this chardev."""
+    """QEMU's command line, the guest's first serial port on this chardev; None: it has no port."""
+    serial = ["-chardev", f"{chardev},id=serial", "-serial", "chardev:serial"]
     return [
         "qemu-system-x86_64",
         *["-display", "none", "-no-reboot", "-nic", "none", "-device", DEBUG_EXIT],
-        *["-chardev", f"{chardev},id=serial", "-serial", "chardev:serial"],
+        *(serial if chardev else ["-serial", "none"]),
         *_machine_options(boot),
         *_loader_options(boot),
         *extra,

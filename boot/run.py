@@ -9,6 +9,7 @@ machine powered off, else with qemu.Ending's value and a line that says why.
 import argparse
 import os
 import shlex
+import signal
 import sys
 import termios
 
@@ -140,6 +141,10 @@ def main():
         sys.exit(str(e))
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Nobody reads on: end as what is written to a closed pipe ends, without a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def test_kernel_that_is_missing_is_named(release, tmp_path):
 
 def test_unattended_takes_the_first_entry_at_once():
     given = iso.CONFIGURATION.read_text()
-    lines = iso.unattended(given, r"selftest=\1 debug").splitlines()
+    lines = iso.unattended(iso.with_cmdline(given, r"selftest=\1 debug")).splitlines()
     assert "timeout: 0" in lines
     assert [line.strip() for line in lines if "cmdline:" in line] == [
         r"cmdline: selftest=\1 debug",

@@ -1,6 +1,7 @@
 """The prompt: input piped to it, a user at a terminal, a program on the raw REPL."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -78,6 +79,21 @@ def test_piped_input_that_is_no_python_fails(piped):
     assert result.stderr.startswith(
         'Traceback (most recent call last):\n  File "<stdin>", line 2\nSyntaxError'
     )
+
+
+def test_output_that_nobody_reads_ends_the_run_without_a_traceback(stand_in, micropython):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        result = subprocess.run(
+            [sys.executable, RUN, "--loader=direct", f"--micropython={micropython}"],
+            env={**os.environ, "CMDLINE": "", "TIMEOUT": str(TIMEOUT)},
+            stdin=subprocess.DEVNULL,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            timeout=2 * TIMEOUT,
+        )
+    assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 def test_empty_input_powers_off(piped):
