@@ -12,7 +12,15 @@ need() { # need PACKAGE CHECK...: the package is missing unless the check succee
 }
 has() { command -v "$1"; }
 has_header() { echo "#include <$1>" | gcc -E -; }
-has_ovmf() { [ -r /usr/share/OVMF/OVMF_CODE_4M.fd ] || [ -r "${OVMF_CODE:-}" ]; }
+has_one_of() { # one of these files can be read
+    for file in "$@"; do
+        [ ! -r "$file" ] || return 0
+    done
+    return 1
+}
+# Debian's name of each, then others'; those of OVMF are boot/qemu.py's.
+certificates="/etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem"
+firmware="/usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/edk2/x64/OVMF_CODE.4m.fd /usr/share/edk2/ovmf/OVMF_CODE.fd"
 
 need gcc has gcc
 need libc6-dev has_header stdlib.h
@@ -23,16 +31,18 @@ need python3-venv python3 -c 'import ensurepip, venv'
 need pkg-config has pkg-config
 need libffi-dev pkg-config --exists libffi
 need git has git
-need ca-certificates [ -r /etc/ssl/certs/ca-certificates.crt ]
+# shellcheck disable=SC2086 # words are meant to be split
+need ca-certificates has_one_of $certificates
 need qemu-system-x86 has qemu-system-x86_64
 need xorriso has xorriso
-need ovmf has_ovmf
+# shellcheck disable=SC2086 # words are meant to be split
+need ovmf has_one_of "${OVMF_CODE:-}" $firmware
 
 [ -n "$missing" ] || exit 0
 missing=${missing# }
 
 if ! command -v apt-get >/dev/null 2>&1; then
-    echo "missing, named as Debian's packages: $missing; install what your system calls them" >&2
+    echo "missing, by the names of Debian's packages: $missing; install what your system calls them" >&2
     exit 1
 fi
 if [ "$(id -u)" -eq 0 ]; then
