@@ -3,7 +3,8 @@
 
 # What a user may override, on the command line or in the environment.
 #
-# Folder of an unpacked MicroPython release; empty: the pinned one is fetched.
+# Folder of an unpacked MicroPython release, 1.25 or later; empty: the pinned
+# one is fetched.
 MICROPY_DIR ?=
 # Folder of an unpacked Limine binary release, several separated by colons;
 # empty: looked for, else fetched; none: there is none, and none is fetched.
@@ -28,6 +29,8 @@ PYTHON ?= python3
 JOBS ?= $(shell nproc)
 
 BUILD := $(CURDIR)/build
+# Which MicroPython was built from last: its folder, then its version and date.
+RELEASE := $(BUILD)/micropython.release
 VENV := $(BUILD)/venv
 UNIX := $(BUILD)/unix/micropython
 MPYCROSS := $(BUILD)/mpy-cross/mpy-cross
@@ -50,14 +53,12 @@ export LIMINE_DIR MEMORY CMDLINE QEMUFLAGS TIMEOUT SERIAL
 # Nothing below may leave byte code in a verified source.
 export PYTHONDONTWRITEBYTECODE := 1
 export BUILD_VERBOSE ?= 0
-# Builds are repeatable: no date but this one (MicroPython 1.25.0's release)
-# goes into any output, and a version is never taken from this project's git.
-export SOURCE_DATE_EPOCH ?= 1744675200
-export MICROPY_GIT_TAG := v$(MICROPYTHON_VERSION)
-export MICROPY_GIT_HASH := $(shell echo $(call pin,MICROPYTHON_COMMIT) | cut -c1-10)
 
 # A sub-make that builds in parallel even where make was called without -j.
 SUBMAKE = $(MAKE) -s --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
+# Builds are repeatable: no version and no date but MicroPython's own goes into
+# any output, none is taken from this project's git or from the clock.
+WITH_RELEASE = env $$(sed 1d $(RELEASE))
 BOOT = $(PYTHON) boot/run.py --micropython=$(MICROPY_SOURCE) --loader=$(LOADER)
 
 .DELETE_ON_ERROR:
@@ -78,10 +79,11 @@ micropython: packages
 ifeq ($(MICROPY_DIR),)
 	@$(PYTHON) boot/micropython.py $(MICROPY_SOURCE)
 endif
-	@echo $(MICROPY_SOURCE) | cmp -s - $(BUILD)/micropython.path || \
-		echo $(MICROPY_SOURCE) > $(BUILD)/micropython.path
+	@echo $(MICROPY_SOURCE) > $(RELEASE).new
+	@$(PYTHON) boot/release.py $(MICROPY_SOURCE) >> $(RELEASE).new
+	@cmp -s $(RELEASE).new $(RELEASE) || cp $(RELEASE).new $(RELEASE)
 
-$(BUILD)/micropython.path: micropython ;
+$(RELEASE): micropython ;
 
 $(VENV)/stamp: tests/requirements.txt | packages
 	@echo "installing tests/requirements.txt to build/venv"
@@ -91,17 +93,17 @@ $(VENV)/stamp: tests/requirements.txt | packages
 
 # What is built from them
 
-$(MPYCROSS): $(BUILD)/micropython.path
+$(MPYCROSS): $(RELEASE)
 	@rm -rf $(@D)
-	@$(SUBMAKE) -C $(MICROPY_SOURCE)/mpy-cross BUILD=$(@D) PROG=mpy-cross
+	@$(WITH_RELEASE) $(SUBMAKE) -C $(MICROPY_SOURCE)/mpy-cross BUILD=$(@D) PROG=mpy-cross
 
 # The hosted port, for unit tests: without what needs submodules, with ffi, by
 # which a test maps the memory of a machine that it makes up.  Without threads, as
 # the kernel, which is what lets pfm/lock.py do with plain stores there; and as fast
 # as it gets, to be compared with C.  Built anew when what it is built with changes.
-$(UNIX): $(BUILD)/micropython.path Makefile
+$(UNIX): $(RELEASE) Makefile
 	@rm -rf $(@D)
-	@$(SUBMAKE) -C $(MICROPY_SOURCE)/ports/unix BUILD=$(@D) FROZEN_MANIFEST= \
+	@$(WITH_RELEASE) $(SUBMAKE) -C $(MICROPY_SOURCE)/ports/unix BUILD=$(@D) FROZEN_MANIFEST= \
 		MICROPY_PY_SSL=0 MICROPY_PY_BTREE=0 MICROPY_PY_FFI=1 MICROPY_PY_THREAD=0 \
 		COPT="-O2 -DNDEBUG -flto=auto" LDFLAGS_EXTRA="-O2 -flto=auto"
 
@@ -109,7 +111,13 @@ unix: $(UNIX)
 
 # The kernel and how it boots
 
-kernel: $(MPYCROSS)
+# Built anew from another source, whose files may be older than what they make.
+$(BUILD)/kernel/release $(BUILD)/kernel-bench/release: $(RELEASE)
+	@rm -rf $(@D)
+	@mkdir -p $(@D)
+	@cp $(RELEASE) $@
+
+kernel: $(MPYCROSS) $(BUILD)/kernel/release
 	@$(SUBMAKE) -C kernel MICROPY_DIR=$(MICROPY_SOURCE) BUILD=$(BUILD)/kernel \
 		MICROPY_MPYCROSS=$(MPYCROSS)
 
@@ -117,7 +125,7 @@ direct: packages
 	@$(SUBMAKE) -C boot/direct BUILD=$(BUILD)/direct
 
 iso: kernel
-	@$(PYTHON) boot/iso.py $(ISO)
+	@$(WITH_RELEASE) $(PYTHON) boot/iso.py $(ISO)
 
 run: kernel direct
 	@$(BOOT)
@@ -134,7 +142,7 @@ test: all $(VENV)/stamp
 	@MICROPY_DIR=$(MICROPY_SOURCE) $(VENV)/bin/pytest $(PYTESTFLAGS)
 
 # The frame manager's speed next to C's. DOCS=1 puts the figures into docs/.
-bench: all $(PEERS)
+bench: all $(PEERS) $(BUILD)/kernel-bench/release
 	@$(SUBMAKE) -C kernel MICROPY_DIR=$(MICROPY_SOURCE) BUILD=$(BUILD)/kernel-bench \
 		MICROPY_MPYCROSS=$(MPYCROSS) USER_C_MODULES=$(CURDIR)/bench \
 		FROZEN_MANIFEST=$(CURDIR)/bench/manifest.py

@@ -10,6 +10,8 @@ MICROPYTHON_TARBALL_SHA256 = "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9
 MICROPYTHON_GIT = "https://github.com/micropython/micropython.git"
 MICROPYTHON_TAG = "v1.25.0"
 MICROPYTHON_COMMIT = "f498a16c7db6d4b2de200b3e0856528dfe0613c3"
+# 2025-04-15, the day of its release, in seconds since 1970.
+MICROPYTHON_DATE = "1744675200"
 
 # The lowest release that is supported; newer ones may be put in LIMINE_DIR.
 LIMINE_VERSION = "8.2.0"

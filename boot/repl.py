@@ -33,10 +33,9 @@ class Repl:
 
     def __init__(self, machine, micropython):
         module = pyboard(micropython)
-        self._board = module.Pyboard.__new__(module.Pyboard)
-        self._board.serial = machine
-        self._board.in_raw_repl = False
-        self._board.use_raw_paste = True
+        # Pyboard makes its port from a name: for "exec:" the port of a process, here the machine's.
+        module.ProcessToSerial = lambda _: machine
+        self._board = module.Pyboard("exec:")
         self._board.enter_raw_repl(soft_reset=False)
 
     def run(self, source, consumer=None):

@@ -7,7 +7,6 @@ Ends with status 0 when no test failed and each suite had some that passed.
 """
 
 import argparse
-import collections
 import json
 import os
 import re
@@ -23,6 +22,7 @@ sys.path[:0] = [str(ROOT / "boot"), str(ROOT / "tests" / "host")]
 
 import board  # noqa: E402
 import qemu  # noqa: E402
+import release  # noqa: E402
 import repl  # noqa: E402
 
 WORK = ROOT / "build" / "upstream"
@@ -64,6 +64,7 @@ class Outcome:
     """What became of one mode's tests: their paths, by verdict."""
 
     mode: str
+    exclusions: list
     passed: list = field(default_factory=list)
     skipped: list = field(default_factory=list)
     failed: list = field(default_factory=list)
@@ -82,13 +83,14 @@ class Outcome:
         return lines
 
 
-def exclusions(mode):
-    """(regular expression, reason) for each line of exclude.txt that holds for this mode."""
+def exclusions(mode, number):
+    """(regular expression, reason) of what exclude.txt has for this mode and release, a tuple."""
     rules = []
     for line in (HERE / "exclude.txt").read_text().splitlines():
         if line and not line.startswith("#"):
-            modes, pattern, reason = line.split(None, 2)
-            if modes == "*" or mode in modes.split(","):
+            first, modes, pattern, reason = line.split(None, 3)
+            since = tuple(int(part) for part in first.split("."))
+            if number >= since and (modes == "*" or mode in modes.split(",")):
                 rules.append((pattern, reason))
     return rules
 
@@ -96,11 +98,16 @@ def exclusions(mode):
 def copy_suite(micropython, suites):
     """A fresh copy of the suite and of the tools that it runs; the path of its tests folder."""
     source = Path(micropython)
-    for folder in (*(f"tests/{suite}" for suite in suites), "tests/feature_check", "tools"):
+    folders = [f"tests/{suite}" for suite in suites] + ["tests/feature_check", "tools"]
+    # Not every release has it: what boards have on which pins.
+    wiring = "tests/target_wiring"
+    for folder in folders + [wiring] * (source / wiring).is_dir():
         shutil.rmtree(WORK / folder, ignore_errors=True)
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source / folder, WORK / folder, ignore=ignored)
-    shutil.copy(source / "tests" / "run-tests.py", WORK / "tests")
+    # run-tests.py, and what it imports.
+    for path in (source / "tests").glob("*.py"):
+        shutil.copy(path, WORK / "tests")
     return WORK / "tests"
 
 
@@ -135,13 +142,13 @@ def put_files(device, micropython, files):
         session.close()
 
 
-def run_mode(mode, device, tests, suites, show):
-    """Run the suites in this mode on the board at that device; the Outcome."""
+def run_mode(mode, device, tests, suites, excluded, show):
+    """Run the suites but what is excluded in this mode on the board there; the Outcome."""
     results = WORK / f"results-{mode}"
     shutil.rmtree(results, ignore_errors=True)
     argv = [sys.executable, "run-tests.py", "-t", f"port:{device}", "-r", str(results)]
     argv += [*MODES[mode], "-d", *suites]
-    for pattern, _ in exclusions(mode):
+    for pattern, _ in excluded:
         argv += ["-e", f"^{pattern}$"]
     # Lines come as they are written, and CPython's answers are those of any locale.
     environment = {
@@ -151,7 +158,7 @@ def run_mode(mode, device, tests, suites, show):
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
     }
-    outcome = Outcome(mode)
+    outcome = Outcome(mode, excluded)
     verdicts = {"pass": outcome.passed, "skip": outcome.skipped, "FAIL": outcome.failed}
     process = qemu.Process(
         argv,
@@ -181,12 +188,14 @@ def run(micropython, modes=tuple(MODES), suites=SUITES, show=print):
     """Boot the kernel on the stand-in loader and run these suites in these modes; their Outcomes.
 
     Raises board.BoardFailed."""
+    number, _ = release.version(micropython)
     tests = copy_suite(micropython, suites)
     outcomes = []
     with board.Board(qemu.Boot(cmdline=CMDLINE), MACHINE_TIMEOUT) as machine:
         put_files(machine.device, micropython, board_files(tests, suites))
         for mode in modes:
-            outcomes.append(run_mode(mode, machine.device, tests, suites, show))
+            excluded = exclusions(mode, number)
+            outcomes.append(run_mode(mode, machine.device, tests, suites, excluded, show))
     return outcomes
 
 
@@ -216,12 +225,13 @@ def main():
     outcomes = run(arguments.micropython, arguments.modes, arguments.suites)
     print()
     print(table(outcomes, arguments.suites))
-    excluded = collections.Counter(reason for o in outcomes for _, reason in exclusions(o.mode))
-    print(f"\n{sum(excluded.values())} exclusions, by tests/upstream/exclude.txt")
+    print(
+        f"\n{sum(len(o.exclusions) for o in outcomes)} exclusions, by tests/upstream/exclude.txt"
+    )
     problems = [line for o in outcomes for line in o.problems(arguments.suites)]
     for line in problems:
         print(line)
-    summary = {o.mode: {**vars(o), "exclusions": exclusions(o.mode)} for o in outcomes}
+    summary = {o.mode: vars(o) for o in outcomes}
     (WORK / "results.json").write_text(json.dumps(summary, indent=1))
     return 1 if problems else 0
 
