@@ -55,7 +55,7 @@ else
 fi
 echo "installing: $missing"
 # shellcheck disable=SC2086 # words are meant to be split
-install() { $as_root apt-get install -qq --no-install-recommends $missing </dev/null; }
+install() { $as_root apt-get install -qq --no-install-recommends $missing </dev/null >/dev/null; }
 # A fresh container has no package lists, and old lists name versions that are gone.
 install 2>/dev/null || { $as_root apt-get update -qq </dev/null && install; } ||
     { echo "could not install: $missing" >&2; exit 1; }
