@@ -5,9 +5,9 @@ from array import array
 import uctypes
 
 from pfm import PageFlags
-from pfm.frame import ENTRY_SIZE
+from pfm.alloc.zone import LIST_SIZE, LISTS_OFFSET, ORDER_MAX, zone_at, zone_of
+from pfm.frame.entry import ENTRY_SIZE
 from pfm.testing import ffi
-from pfm.zone import LIST_SIZE, LISTS_OFFSET, ORDER_MAX, zone_at, zone_of
 
 from .agree import agree
 from .cpeers import peers
@@ -77,7 +77,7 @@ class _Buddy:
 
     def __init__(self, manager, frames):
         usable = [region for region in manager.regions if region.usable][-1]
-        self._zone = zone_at(manager.as_virt(manager.frames.control_phys), zone_of(usable.end - 1))
+        self._zone = zone_at(manager.as_virt(manager.array.control_phys), zone_of(usable.end - 1))
         self._entries = memory(frames * ENTRY_SIZE)
         self._state = bytearray(peers.buddy_size())
         self.state_virt = uctypes.addressof(self._state)

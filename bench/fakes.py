@@ -4,9 +4,10 @@ On the unix port memory is in huge pages, where the host has them, as the HHDM o
 a kernel is; on the target it is frames of the kernel's own.
 """
 
-from pfm import PFM, limine
+from pfm import PFM
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
-from pfm.frame import ENTRY_SIZE
+from pfm.frame.entry import ENTRY_SIZE
+from pfm.memmap import protocol
 from pfm.testing import FakeMachine, ffi
 
 # Besides the entries: the control page and the pages that stand for many.
@@ -52,7 +53,7 @@ class KernelMemory:
     """`size` bytes in frames of the machine that the kernel runs on, zeroed, at `virt` in the HHDM."""
 
     def __init__(self, size):
-        self._pfn = PFM.alloc_pages((size + PAGE_SIZE - 1) >> PAGE_SHIFT, zero=True)
+        self._pfn = PFM.alloc_contiguous((size + PAGE_SIZE - 1) >> PAGE_SHIFT, zero=True)
         self.virt = PFM.as_virt(self._pfn << PAGE_SHIFT)
 
     def space(self, take_table):
@@ -84,4 +85,4 @@ def lazy_machine(frames):
 
 
 def _entries(frames):
-    return [(PAGE_SIZE, (frames - 1) << PAGE_SHIFT, limine.USABLE)]
+    return [(PAGE_SIZE, (frames - 1) << PAGE_SHIFT, protocol.USABLE)]

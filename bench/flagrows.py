@@ -47,7 +47,7 @@ class _Both:
         self._scratch = memory(frames * _REFERENCE_SIZE)
         self.manager = self._machine.boot()
         self.frames = frames
-        self.base = self.manager.frames.base
+        self.base = self.manager.array.base
         self.reference = self._scratch.virt
 
     def agree(self, work, who):
@@ -98,9 +98,9 @@ def _counts(both):
     reserved = manager.count_flags(flag)
     agree("count", "C loop", peers.peer_count_entries(base, frames, flag), reserved + 1)
     agree("count", "C bitmap", peers.peer_bitmap_count(bitmap_virt, frames), reserved + 1)
-    agree("count", "free frames", sum(manager.free_frames()), frames - reserved - 1)
+    agree("count", "free frames", sum(manager.count_free()), frames - reserved - 1)
     jobs = [
-        ("pfm", lambda: sum(manager.free_frames())),
+        ("pfm", lambda: sum(manager.count_free())),
         ("pfm, by flags", lambda: manager.count_flags(flag)),
         ("C bitmap", lambda: peers.peer_bitmap_count(bitmap_virt, frames)),
         ("C loop", lambda: peers.peer_count_entries(base, frames, flag)),

@@ -4,8 +4,8 @@ from array import array
 
 import uctypes
 
-from pfm.frame import ABSENT_WORD, ENTRY_SIZE, RESERVED_WORD
-from pfm.memmap import FRAME_ARRAY
+from pfm.frame.entry import ABSENT_WORD, ENTRY_SIZE, RESERVED_WORD
+from pfm.memmap.regions import FRAME_ARRAY
 from pfm.testing import ffi
 
 from .agree import agree
@@ -53,7 +53,7 @@ def inits(frames):
     plain = machine(frames)
     scratch = memory(frames * _REFERENCE_SIZE)
     manager = plain.boot()
-    base = manager.frames.base
+    base = manager.array.base
     spans = _spans(manager.regions, frames)
     usable, own = _usable(manager.regions)
     spans_virt = uctypes.addressof(spans)

@@ -12,6 +12,7 @@ the life of a frame, and the whole interface.
 """
 
 from .address import PFN, Phys, to
+from .alloc.zone import Zone
 from .errors import (
     AlreadyInitialisedError,
     ArgumentError,
@@ -33,10 +34,9 @@ from .errors import (
     RefcountError,
     ReleasedError,
 )
-from .flags import PageFlags, decode_flags
-from .frame import PageFrame
+from .frame.entry import PageFrame
+from .frame.flags import PageFlags, decode_flags
 from .manager import PageFrameManager
-from .zone import Zone
 
 __version__ = "0.1.0"
 

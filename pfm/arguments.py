@@ -84,3 +84,9 @@ def _stores_words(frames):
     stored = frames[0]
     frames[0] = first
     return stored == _ELEMENT_MAX
+
+
+@micropython.viper
+def elements_virt(frames: ptr32) -> int:
+    """Return the signed address of an array's elements, without the heap."""
+    return int(frames)

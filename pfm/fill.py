@@ -7,12 +7,12 @@ import micropython
 import uctypes
 from micropython import const
 
-# FrameBuffer takes sides of 16 bits, and fills a row by a call of memset.
-_ROW_MAX = const(65535)
-
-# frame.py
+# frame/entry.py
 _ENTRY_SHIFT = const(5)
 _ENTRY_SIZE = const(32)
+
+# FrameBuffer takes sides of 16 bits, and fills a row by a call of memset.
+_ROW_MAX = const(65535)
 
 # Entries that are stored one by one as fast as they are copied.
 _STORED_MAX = const(128)

@@ -57,7 +57,7 @@ except ImportError:
     def try_acquire(virt: int, owner: int) -> int:
         """Take the lock word at `virt` for `owner` and begin a section; return the state for `release`.
 
-        Where it is taken, returns minus the number of the holder; nobody else runs
+        Where it is taken, returns minus the number of the head_of; nobody else runs
         who could release it.
         """
         word = ptr32(virt)

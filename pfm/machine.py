@@ -13,9 +13,9 @@ bootloader-reclaimable memory whatever is still in use there.  An address space 
 import uctypes
 from micropython import const
 
-from . import limine
 from .errors import NoRoomError
-from .paging import LEVEL_4K, PageTables
+from .memmap import protocol
+from .paging.tables import LEVEL_4K, PageTables
 
 # The array's range by preference, where Linux has its own (Documentation/arch/x86/x86_64/mm.rst);
 # each top level entry spans 512 GiB and the array of 16 TiB of frames takes 128 GiB.
@@ -96,7 +96,7 @@ class LimineMachine:
 
         self.memmap_virt = responses.response("memmap")
         hhdm = responses.response("hhdm")
-        self.hhdm = None if hhdm is None else uctypes.struct(hhdm, limine.HHDM_RESPONSE).offset
+        self.hhdm = None if hhdm is None else uctypes.struct(hhdm, protocol.HHDM_RESPONSE).offset
 
     def leave_loader(self, manager):
         """Move the responses to frames of the manager's.

@@ -6,11 +6,17 @@ import micropython
 import uctypes
 from micropython import const
 
-from . import backing, buddy, hot, limine, memmap, resume
+from . import control, fastpath
 from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed
-from .allocator import control_size
+from .alloc import buddy
+from .alloc.blocks import Blocks
+from .alloc.many import Many
+from .alloc.runs import Runs
+from .alloc.zones import Zones
 from .arguments import integer, number
-from .check import check
+from .array import populate, resume
+from .array.framearray import FrameArray
+from .check.invariants import check
 from .errors import (
     AlreadyInitialisedError,
     ArgumentError,
@@ -19,21 +25,27 @@ from .errors import (
     LockTimeoutError,
     NoMemoryMapError,
 )
-from .flags import flags_number
-from .frame import ABSENT, ENTRY_SHIFT, KIND_SHIFT, LOCK_OFFSET, ORDER_MASK, PageFrame
-from .framearray import FrameArray
-from .guard import guard, lost
+from .frame.entry import ABSENT, ENTRY_SHIFT, LOCK_OFFSET, ORDER_MASK, STATE_KIND_SHIFT, PageFrame
+from .frame.flags import flags_number
+from .frame.guard import guard, lost
 from .lock import acquire, critical, release
 from .log import Log
 from .machine import LimineMachine
-from .ranges import FrameFlags
-from .reports import FrameReports
+from .manyflags.calls import ManyFlags
+from .memmap import protocol
+from .memmap.regions import adopt, partition, read
+from .report.calls import Reports
+from .state import State
+
+# frame/entry.py
+_BYTE_STATE = const(3)
+_BYTE_SHARED = const(13)
 
 # What `init` and `resume` give a manager.
 _ATTACHED = (
     "initialised",
     "regions",
-    "frames",
+    "array",
     "space",
     "hhdm",
     "debug",
@@ -47,7 +59,7 @@ _ATTACHED = (
     "_processors",
     "_first",
     "_last",
-    "_hot",
+    "_fast",
     "_managed",
     "_top",
 )
@@ -56,24 +68,15 @@ _ATTACHED = (
 _PROCESSORS = const(1)
 
 
-class PageFrameManager(FrameFlags, FrameReports):
+class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
     """Manages every frame of a machine; the kernel's is `pfm.PFM`, made at import and initialised once.
 
     `log` writes what init does; set `log.level` to turn it up or down.  `space` is
     the address space in force (see machine.py), None where there is none to ask;
-    who changes address spaces sets it.
+    who changes address spaces sets it.  Here stand init, resume and reclaim, and the
+    calls on a single frame.  The most frequent calls are found on the instance before
+    they are found here: fastpath.py says which, and when a call comes here after all.
     """
-
-    # Before init.  Here and not in the constructor, since to store an attribute takes its time.
-    initialised = False
-    regions = ()
-    frames = None
-    init_us = 0
-    space = None
-    hhdm = 0
-    _machine = None
-    _reclaimed = ()
-    _saved = None
 
     def __init__(self):
         self.log = Log()
@@ -94,7 +97,7 @@ class PageFrameManager(FrameFlags, FrameReports):
         frames = FrameArray(self._regions(machine))
         self.log.info("{} regions, {} frames", len(frames.regions), frames.count)
         # 2. Find a region for the array.
-        control_pages = (control_size(_PROCESSORS) + PAGE_SIZE - 1) >> PAGE_SHIFT
+        control_pages = (control.size(_PROCESSORS) + PAGE_SIZE - 1) >> PAGE_SHIFT
         space = machine.space(frames.take_table)
         frames.place(control_pages, space is not None)
         with critical():
@@ -140,25 +143,36 @@ class PageFrameManager(FrameFlags, FrameReports):
     def _regions(self, machine):
         if machine.hhdm is None:
             raise NoMemoryMapError("the loader told no HHDM offset")
-        return memmap.regions(memmap.read(machine.memmap_virt))
+        return partition(read(machine.memmap_virt))
 
     def _attach(self, machine, frames, debug):
         self._machine = machine
         self.hhdm = machine.hhdm
-        self.frames = frames
+        self.array = frames
         self.regions = frames.regions
         # Here, so that to change them later takes no memory.
         self.initialised = False
         self.space = None
         self._saved = None
         self._reclaimed = self._reclaimed
-        control = signed(machine.hhdm + frames.control_phys)
-        self._start(frames, signed(machine.hhdm), control, _PROCESSORS, bool(debug))
+        self._processors = _PROCESSORS
+        self.debug = bool(debug)
+        self._first = frames.first
+        self._last = frames.count - 1
+        self._managed = 0
+        self._top = -1
+        # As signed addresses, which viper code takes without the Python heap.
+        self._base = frames.address
+        self._hhdm = signed(machine.hhdm)
+        page = signed(machine.hhdm + frames.control_phys)
+        self._zones = tuple([page + zone * control.ZONE_SIZE for zone in range(control.ZONES)])
+        self._magazines = page + control.MAGAZINES_OFFSET
+        self._fast = fastpath.write(page, frames)
 
     def _run(self):
         """Let the calls in, now that nothing can fail any more but to put the quick ways before them."""
         self._machine.manager = self
-        hot.install(self, self._hot, PageFrameManager)
+        fastpath.install(self, self._fast, PageFrameManager)
         self.initialised = True
 
     def _detach(self):
@@ -178,7 +192,7 @@ class PageFrameManager(FrameFlags, FrameReports):
         """
         self._ready()
         saved = uctypes.struct(integer("state_virt", state_virt, "an address"), resume.SAVED)
-        self.frames.save(saved)
+        self.array.save(saved)
         saved.processors = _PROCESSORS
         saved.debug = self.debug
         self._save_reclaimed(saved)
@@ -187,8 +201,8 @@ class PageFrameManager(FrameFlags, FrameReports):
 
     @micropython.native
     def _save_reclaimed(self, saved):
-        saved.bootloader_reclaimed = limine.BOOTLOADER_RECLAIMABLE in self._reclaimed
-        saved.acpi_reclaimed = limine.ACPI_RECLAIMABLE in self._reclaimed
+        saved.bootloader_reclaimed = protocol.BOOTLOADER_RECLAIMABLE in self._reclaimed
+        saved.acpi_reclaimed = protocol.ACPI_RECLAIMABLE in self._reclaimed
 
     def resume(self, state_virt, lasting, machine=None):
         """Go on with the array that the manager which wrote `state_virt` had built; return whether there was one.
@@ -203,12 +217,12 @@ class PageFrameManager(FrameFlags, FrameReports):
             return False
         reclaimed = ()
         if saved.bootloader_reclaimed:
-            reclaimed += (limine.BOOTLOADER_RECLAIMABLE,)
+            reclaimed += (protocol.BOOTLOADER_RECLAIMABLE,)
         if saved.acpi_reclaimed:
-            reclaimed += (limine.ACPI_RECLAIMABLE,)
+            reclaimed += (protocol.ACPI_RECLAIMABLE,)
         frames = FrameArray(self._regions(machine))
         frames.restore(saved)
-        frames.regions = memmap.adopt(frames.regions, reclaimed)
+        frames.regions = adopt(frames.regions, reclaimed)
         with critical():
             try:
                 self._attach(machine, frames, bool(saved.debug))
@@ -244,7 +258,7 @@ class PageFrameManager(FrameFlags, FrameReports):
                 self._free(pfn)
                 self._drain()
                 # It may have merged with blocks behind it.
-                head = buddy.holder(self._base, pfn)
+                head = buddy.head_of(self._base, pfn)
                 after = head + (
                     1 << (PageFrame.at(self._base + (head << ENTRY_SHIFT)).state & ORDER_MASK)
                 )
@@ -260,8 +274,8 @@ class PageFrameManager(FrameFlags, FrameReports):
         Cost: a store per entry and a step per block.
         """
         self._ready()
-        given = self._reclaim(limine.BOOTLOADER_RECLAIMABLE)
-        return given, self._reclaim(limine.ACPI_RECLAIMABLE) if acpi else 0
+        given = self._reclaim(protocol.BOOTLOADER_RECLAIMABLE)
+        return given, self._reclaim(protocol.ACPI_RECLAIMABLE) if acpi else 0
 
     def _reclaim(self, kind):
         """Make the memory of one type allocatable, all of it or none; return how many frames it was."""
@@ -269,13 +283,13 @@ class PageFrameManager(FrameFlags, FrameReports):
         if not taken:
             return 0
         reclaimed = self._reclaimed + (kind,)
-        regions = memmap.adopt(self.regions, (kind,))
+        regions = adopt(self.regions, (kind,))
         frames = sum([region.end - region.start for region in taken])
         with critical():
-            if kind == limine.BOOTLOADER_RECLAIMABLE:
+            if kind == protocol.BOOTLOADER_RECLAIMABLE:
                 self._machine.leave_loader(self)
             for region in taken:
-                backing.touch_range(self._zones[0], self._base, region.start, region.end)
+                populate.populate_range(self._zones[0], self._base, region.start, region.end)
             # From here on nothing takes memory.
             self._take_in(taken, regions, reclaimed)
         return frames
@@ -284,7 +298,7 @@ class PageFrameManager(FrameFlags, FrameReports):
     def _take_in(self, taken, regions, reclaimed):
         self._adopt(taken, True)
         self.regions = regions
-        self.frames.regions = regions
+        self.array.regions = regions
         self._reclaimed = reclaimed
         if self._saved is not None:
             self._save_reclaimed(self._saved)
@@ -337,7 +351,7 @@ class PageFrameManager(FrameFlags, FrameReports):
 
     @micropython.native
     def _get(self, pfn):
-        return guard(self._hot, self._lockable(pfn), self._pfn(pfn))
+        return guard(self._fast, self._lockable(pfn), self._pfn(pfn))
 
     @micropython.native
     def unlock(self, pfn):
@@ -347,7 +361,7 @@ class PageFrameManager(FrameFlags, FrameReports):
         context does, FrameRangeError, NotInitialisedError, TypeError.
         """
         pfn = self._pfn(pfn)
-        code = lost(self._hot, self._base + (pfn << ENTRY_SHIFT))
+        code = lost(self._fast, self._base + (pfn << ENTRY_SHIFT))
         if code == 0:
             raise FrameStateError("unlock", pfn, "not locked")
         if code < 0:
@@ -373,7 +387,7 @@ class PageFrameManager(FrameFlags, FrameReports):
         pfn = integer("pfn", pfn, "an integer")
         if not self._first <= pfn <= self._last:
             return False
-        return _state(self._base + (pfn << ENTRY_SHIFT)) >> KIND_SHIFT != ABSENT
+        return _state(self._base + (pfn << ENTRY_SHIFT)) >> STATE_KIND_SHIFT != ABSENT
 
     def check(self):
         """Walk every invariant of docs/invariants.md and return how much there was, as `check.Walked` in frames.
@@ -409,10 +423,10 @@ class PageFrameManager(FrameFlags, FrameReports):
         """Return the address of a present frame's entry, in a page that can be written."""
         pfn = self._pfn(pfn)
         entry = self._base + (pfn << ENTRY_SHIFT)
-        if _state(entry) >> KIND_SHIFT == ABSENT:
+        if _state(entry) >> STATE_KIND_SHIFT == ABSENT:
             raise FrameNotPresentError(pfn)
         if _shared(entry):
-            backing.touch(self._zones[0], entry)
+            populate.populate(self._zones[0], entry)
         return entry
 
 
@@ -439,9 +453,9 @@ def _flags(entry: int) -> int:
 
 @micropython.viper
 def _state(entry: int) -> int:
-    return int(ptr8(entry)[3])
+    return int(ptr8(entry)[_BYTE_STATE])
 
 
 @micropython.viper
 def _shared(entry: int) -> int:
-    return int(ptr8(entry)[13])
+    return int(ptr8(entry)[_BYTE_SHARED])

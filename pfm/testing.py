@@ -13,11 +13,12 @@ import array
 import uctypes
 from micropython import const
 
-from . import backing, limine
 from .address import PAGE_SHIFT, PAGE_SIZE, PFN_LIMIT
+from .array import populate
 from .manager import PageFrameManager
-from .memmap import RAM
-from .paging import WRITE
+from .memmap import protocol
+from .memmap.regions import RAM
+from .paging.tables import WRITE
 
 try:
     import ffi
@@ -82,7 +83,7 @@ def _map_page(virt, file, phys):
         raise OutOfAddressesError("cannot map the page at 0x{:x}".format(virt))
 
 
-backing.host_map = _map_page
+populate.host_map = _map_page
 
 
 class _Pattern:
@@ -238,10 +239,10 @@ class FakeMachine:
     def __init__(self, entries, hhdm=None, sparse=True, lazy=True, memory=None):
         self._blocks = []
         pointers = array.array("Q", [self._entry(*entry) for entry in entries])
-        self._response = self._struct(limine.MEMMAP_RESPONSE)
+        self._response = self._struct(protocol.MEMMAP_RESPONSE)
         self._response.entry_count = len(entries)
         self._response.entries = self._keep(pointers)
-        self._request = self._struct(limine.REQUEST)
+        self._request = self._struct(protocol.REQUEST)
         self._request.response = uctypes.addressof(self._response)
         limit = PFN_LIMIT << PAGE_SHIFT
         ends = [min(b + n, limit) for b, n, kind in entries if n and kind in RAM and b < limit]
@@ -298,7 +299,7 @@ class FakeMachine:
         return uctypes.struct(self._keep(block), layout)
 
     def _entry(self, base, length, kind):
-        entry = self._struct(limine.MEMMAP_ENTRY)
+        entry = self._struct(protocol.MEMMAP_ENTRY)
         entry.base = base
         entry.length = length
         entry.type = kind

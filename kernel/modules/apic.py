@@ -9,7 +9,7 @@ import cpu
 import machine
 from micropython import const
 
-from pfm.paging import CACHE_DISABLE, WRITE, WRITE_THROUGH
+from pfm.paging.tables import CACHE_DISABLE, WRITE, WRITE_THROUGH
 
 # IA32_APIC_BASE and its bits (11.4.4, 11.12.1).
 _APIC_BASE = const(0x1B)

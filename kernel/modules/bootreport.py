@@ -6,8 +6,7 @@ import os
 import limine
 import uctypes
 
-from pfm import limine as protocol
-from pfm import memmap
+from pfm.memmap import protocol, regions
 from pfm.units import human_size
 
 
@@ -38,7 +37,7 @@ def print_loader(options):
     for word in options.ignored:
         print("             '{}' ignored".format(word))
     print("Memory map   {:>18} {:>18} {:>10}  type".format("base", "end", "size"))
-    for base, length, kind in memmap.read(limine.response("memmap")):
+    for base, length, kind in regions.read(limine.response("memmap")):
         print(
             "             p0x{:016x} p0x{:016x} {:>10}  {}".format(
                 base, base + length, human_size(length), protocol.type_name(kind)
@@ -56,11 +55,11 @@ def print_frames(manager, heap, disk, options):
 
     `heap` bytes of it are Python's, `disk` is the RAM disk or None; `options` says what was asked for.
     """
-    array = manager.frames
-    zones = manager.free_frames()
+    array = manager.array
+    zones = manager.count_free()
     print(
         "Frames       {} to {}: {} present, {} free".format(
-            manager.min(), manager.max(), manager.present_frames(), sum(zones)
+            manager.min(), manager.max(), manager.count_present(), sum(zones)
         )
     )
     print(

@@ -14,10 +14,10 @@ import uctypes
 from micropython import const
 
 from pfm import PageFlags
-from pfm import limine as protocol
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
 from pfm.machine import KernelSpace, protect_execution
-from pfm.paging import EXECUTE, LEVEL_1G, LEVEL_2M, WRITE
+from pfm.memmap import protocol
+from pfm.paging.tables import EXECUTE, LEVEL_1G, LEVEL_2M, WRITE
 
 _PERMISSIONS = {"r-x": EXECUTE, "r--": 0, "rw-": WRITE, "rwx": WRITE | EXECUTE}
 
@@ -112,7 +112,7 @@ def enter(manager):
     tables.clear_root()
     _map_image(tables)
     _map_hhdm(tables, manager)
-    tables.adopt(cpu.cr3() & _CR3_ADDRESS, manager.frames.base)
+    tables.adopt(cpu.cr3() & _CR3_ADDRESS, manager.array.base)
     cpu.write_cr3(tables.root_phys)
     return tables
 

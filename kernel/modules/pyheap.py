@@ -8,7 +8,7 @@ from micropython import const
 
 from pfm import OutOfFramesError
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
-from pfm.paging import WRITE
+from pfm.paging.tables import WRITE
 
 # Half of what is free, and 16 GiB, which the collector's tables make no sense beyond, in frames.
 _SHARE_SHIFT = const(1)
@@ -33,7 +33,7 @@ def grow(manager, size=None):
     others need what is free (shares.py) or it lies in pieces of less than 1 MiB.
     """
     if size is None:
-        wanted = min(sum(manager.free_frames()) >> _SHARE_SHIFT, _SHARE_MAX)
+        wanted = min(sum(manager.count_free()) >> _SHARE_SHIFT, _SHARE_MAX)
     else:
         wanted = min(shares.ordered(manager, size, _RESERVE), _RANGE_MAX)
     if not wanted:
@@ -47,7 +47,7 @@ def grow(manager, size=None):
         align = _LARGE if count >= _LARGE else 1
         count -= count % align
         try:
-            pfn = manager.alloc_pages(count, align, tag=owners.HEAP)
+            pfn = manager.alloc_contiguous(count, align, tag=owners.HEAP)
         except OutOfFramesError:
             count >>= 1
             continue

@@ -135,8 +135,8 @@ def _state():
 def _count(manager, size):
     """Return the blocks of a disk for which the command line gave `size`, None for nothing given."""
     if size is None:
-        share = min(manager.present_frames() << PAGE_SHIFT >> _SHARE_SHIFT, _SIZE_MAX)
-        return min(shares.frames(max(share, _SIZE_MIN)), sum(manager.free_frames()))
+        share = min(manager.count_present() << PAGE_SHIFT >> _SHARE_SHIFT, _SIZE_MAX)
+        return min(shares.frames(max(share, _SIZE_MIN)), sum(manager.count_free()))
     return shares.ordered(manager, max(size, _SIZE_MIN), _RESERVE)
 
 
@@ -166,7 +166,7 @@ def create(manager, size=None):
     pfn = 0
     while not pfn and count << PAGE_SHIFT >= _SIZE_MIN:
         try:
-            pfn = manager.alloc_pages(count, tag=owners.DISK)
+            pfn = manager.alloc_contiguous(count, tag=owners.DISK)
         except OutOfFramesError:
             count >>= 1
     if not pfn:

@@ -10,8 +10,8 @@ import owners
 import uctypes
 from micropython import const
 
-from pfm import limine as protocol
 from pfm.address import PAGE_SIZE
+from pfm.memmap import protocol
 
 # Responses without pointers into the loader's memory, by their size in bytes.
 _PLAIN = {
@@ -96,7 +96,7 @@ def move(manager):
         return
     entries = uctypes.struct(memmap, protocol.MEMMAP_RESPONSE).entry_count
     size = entries * (_ENTRY_SIZE + _WORD) + _SMALL_SIZE
-    pfn = manager.alloc_pages((size + PAGE_SIZE - 1) // PAGE_SIZE, tag=owners.RESPONSES)
+    pfn = manager.alloc_contiguous((size + PAGE_SIZE - 1) // PAGE_SIZE, tag=owners.RESPONSES)
     try:
         copies = _copy_all(_Copies(manager.as_virt(pfn * PAGE_SIZE)))
     except BaseException as error:

@@ -18,6 +18,6 @@ def frames(size):
 
 def ordered(manager, size, reserve):
     """Return how many frames an order of `size` bytes gets of those now free, `reserve` of which it is to leave."""
-    free = sum(manager.free_frames())
+    free = sum(manager.count_free())
     most = max(free - max(free >> _LEFT_SHIFT, reserve), free >> _LEAST_SHIFT)
     return min(frames(size), most)

@@ -54,7 +54,7 @@ class AllocatorModel:
     def step(self, name, *args):
         """Make the call, expect what the model allows, and that the counters agree."""
         getattr(self, "_" + name)(*args)
-        free = self._manager.ask("call", "free_frames")
+        free = self._manager.ask("call", "count_free")
         assert free == [len(self._within(zone)) for zone in range(3)]
 
     def give_back(self):
@@ -134,10 +134,12 @@ class AllocatorModel:
     def _alloc_pages(self, count, align, zone, below):
         bad = count < 1 or count > self.managed or align < 1 or align & (align - 1)
         if bad or zone in (3, -1):
-            assert not self._call({"ArgumentError"}, "alloc_pages", count, align, zone, below)[0]
+            assert not self._call(
+                {"ArgumentError"}, "alloc_contiguous", count, align, zone, below
+            )[0]
             return
         zones = self._allowed(zone, count)
-        done, pfn = self._call({"OutOfFramesError"}, "alloc_pages", count, align, zone, below)
+        done, pfn = self._call({"OutOfFramesError"}, "alloc_contiguous", count, align, zone, below)
         limit = frame_model.PFN_END if below is None else below
         if not done:
             assert not self._room(zone, count, align, limit), (count, align, zone, below)

@@ -25,12 +25,13 @@ POOL = (24 * MIB, 101 * MIB, USABLE)
 
 FACTS = """
 import json, limine
-from pfm import PFM, PageFlags, memmap
-array = PFM.frames.start_phys >> 12, PFM.frames.end_phys >> 12
+from pfm import PFM, PageFlags
+from pfm.memmap import regions
+array = PFM.array.start_phys >> 12, PFM.array.end_phys >> 12
 managed = [zone.managed for zone in PFM.meminfo().zones]
 PFM.check()
-print(json.dumps([memmap.read(limine.response("memmap")), PFM.min(), PFM.max(),
-    PFM.present_frames(), managed, array]))
+print(json.dumps([regions.read(limine.response("memmap")), PFM.min(), PFM.max(),
+    PFM.count_present(), managed, array]))
 """
 PROBE = """
 print(json.dumps([(PFM.present(pfn), PFM.check_flags(pfn, PageFlags.RESERVED)) for pfn in {}]))

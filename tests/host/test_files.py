@@ -43,7 +43,7 @@ def verify(folder, count):
 """
 
 FORMAT = """
-pfn = PFM.alloc_pages(BLOCKS, tag=owners.DISK)
+pfn = PFM.alloc_contiguous(BLOCKS, tag=owners.DISK)
 vfs.VfsLfs2.mkfs(other(pfn))
 vfs.mount(vfs.VfsLfs2(other(pfn)), "/other")
 print(pfn)

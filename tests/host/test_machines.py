@@ -25,21 +25,22 @@ SELF_TESTS = "import selftest; print(selftest.run(), 'failed')"
 
 # Nobody else has frames in what `reclaim` made usable: all of each range can be had.
 RECLAIM = """
-from pfm import PFM, limine
-loader = [r for r in PFM.regions if r.type == limine.BOOTLOADER_RECLAIMABLE]
+from pfm import PFM
+from pfm.memmap import protocol
+loader = [r for r in PFM.regions if r.type == protocol.BOOTLOADER_RECLAIMABLE]
 wanted = sum([r.end - r.start for r in loader])
 given = PFM.reclaim()
 assert given[0] == wanted > 0, (given, wanted)
 assert PFM.reclaim() == (0, 0)
 PFM.check()
-before = PFM.free_frames()
+before = PFM.count_free()
 for region in loader:
     assert PFM.alloc_at(region.start, region.end - region.start) == region.start
 PFM.check()
 for region in loader:
     PFM.free(region.start)
 PFM.drain()
-assert PFM.free_frames() == before
+assert PFM.count_free() == before
 PFM.check()
 """
 

@@ -211,7 +211,7 @@ OPERATIONS = st.lists(
             st.just("alloc"), st.sampled_from([0, 0, 0, 9, 18, 19, -1]), ZONE, st.booleans()
         ),
         st.tuples(
-            st.just("alloc_pages"),
+            st.just("alloc_contiguous"),
             st.one_of(st.integers(-1, 40), st.integers(1, 700)),
             st.sampled_from([1, 1, 2, 4, 16, 64, 3, 0, -4]),
             ZONE,
@@ -247,4 +247,4 @@ def test_any_trace_of_allocator_calls(manager, entries, debug, operations):
         plain.step(*operation)
     plain.give_back()
     manager.ask("check")
-    assert manager.ask("call", "free_frames") == facts["free"]
+    assert manager.ask("call", "count_free") == facts["free"]

@@ -49,7 +49,7 @@ with open("/kept", "w") as file:
 AFTER = """
 from pfm import PFM
 PFM.check()
-PFM.free(PFM.alloc_pages(256))
+PFM.free(PFM.alloc_contiguous(256))
 with open("/kept") as file:
     assert file.read() == "kept" * 1000
 """
@@ -73,7 +73,7 @@ def test_order(stand_in, micropython, memory, cmdline, heap_note, disk_note, hea
         assert "Traceback" not in report
         assert _size(report, "Python heap", heap_note) >= heap * MIB
         assert _size(report, "RAM disk", disk_note) >= disk * MIB
-        assert prompt.value("sum(__import__('pfm').PFM.free_frames())") >= LEFT * MIB // 4096
+        assert prompt.value("sum(__import__('pfm').PFM.count_free())") >= LEFT * MIB // 4096
         assert prompt.run(f"HEAP_MIB = {min(heap, 192) * 7 // 8}\n{USE}") == ""
         for _ in range(2):
             prompt.soft_reset()

@@ -31,9 +31,9 @@ storm = Storm()
 # What every soft reset must bring back.
 LOOK = """\
 import os
-from pfm import PFM
+from pfm import PFM, fastpath
 PFM.check()
-assert PFM._guards() == 0
+assert fastpath.guards(PFM._fast) == 0
 assert "kept.txt" in os.listdir("/"), os.listdir("/")
 """
 
@@ -77,9 +77,10 @@ def test_storm_of_interrupts(stand_in, micropython):
 
 
 RECLAIM = """\
-from pfm import PFM, limine
-wanted = sum([r.end - r.start for r in PFM.regions if r.type == limine.BOOTLOADER_RECLAIMABLE])
-free = sum(PFM.free_frames())
+from pfm import PFM
+from pfm.memmap import protocol
+wanted = sum([r.end - r.start for r in PFM.regions if r.type == protocol.BOOTLOADER_RECLAIMABLE])
+free = sum(PFM.count_free())
 print("reclaiming")
 given = 0
 try:

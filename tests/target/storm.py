@@ -11,18 +11,20 @@ import calls
 import machine
 import owners
 
-from pfm import PFM, limine, resume
+from pfm import PFM, fastpath
 from pfm.address import PAGE_SIZE
-from pfm.frame import ENTRY_SHIFT, PageFrame
-from pfm.paging import WRITE
+from pfm.array import resume
+from pfm.frame.entry import ENTRY_SHIFT, PageFrame
+from pfm.memmap import protocol
+from pfm.paging.tables import WRITE
 from pfm.testing import FakeMachine
 
 _MIB = 1 << 20
 # Its array lies flat in a buffer, so it is small.
 _RECLAIMABLE = (
-    (0, _MIB, limine.USABLE),
-    (2 * _MIB, _MIB // 2, limine.BOOTLOADER_RECLAIMABLE),
-    (3 * _MIB, _MIB // 2, limine.ACPI_RECLAIMABLE),
+    (0, _MIB, protocol.USABLE),
+    (2 * _MIB, _MIB // 2, protocol.BOOTLOADER_RECLAIMABLE),
+    (3 * _MIB, _MIB // 2, protocol.ACPI_RECLAIMABLE),
 )
 
 # Where pages are mapped and unmapped: a top level entry that nothing else uses.
@@ -108,7 +110,7 @@ class Storm:
 
     def _recover(self):
         """Take back what an interrupted call leaves to its caller, and return what must be as before."""
-        if PFM._guards():
+        if fastpath.guards(PFM._fast):
             PFM.unlock(calls.MARKED)
         PFM.clear_flags_range(calls.MARKED, 200, 0xFFFF)
         for region in PFM.regions:
@@ -140,7 +142,7 @@ class Storm:
             manager = self._fake[1]
             manager.check()
             manager.reclaim(acpi=True)
-            count = sum(manager.free_frames())
+            count = sum(manager.count_free())
             if len(set(manager.alloc_many(count))) != count:
                 raise AssertionError("a frame was handed out twice")
             self._fake = None
@@ -148,7 +150,7 @@ class Storm:
 
 def _free_leftovers(region):
     """Free each block that no lasting owner holds: its number was lost to the interrupt."""
-    base = PFM.frames.address
+    base = PFM.array.address
     pfn = resume.next_used(base, region.start, region.end)
     while pfn < region.end:
         entry = PageFrame.at(base + (pfn << ENTRY_SHIFT))

@@ -12,17 +12,16 @@ from pfm import (
     FrameRangeError,
     LockHeldError,
     PageFlags,
-    memmap,
     to,
 )
-from pfm import limine as protocol
 from pfm.address import PAGE_SHIFT
+from pfm.memmap import protocol, regions
 
 FOUR_GIB = 1 << 32
 
 
 def _entries():
-    return memmap.read(limine.response("memmap"))
+    return regions.read(limine.response("memmap"))
 
 
 def test_init_a_second_time_is_an_error():
@@ -72,7 +71,7 @@ def test_interrupts_come_back_with_the_last_guard():
 
 
 def test_usable_ranges_are_present_and_not_reserved():
-    own = (PFM.frames.start_phys >> PAGE_SHIFT, PFM.frames.end_phys >> PAGE_SHIFT)
+    own = (PFM.array.start_phys >> PAGE_SHIFT, PFM.array.end_phys >> PAGE_SHIFT)
     seen = 0
     for base, length, kind in _entries():
         first = (base + 4095) >> PAGE_SHIFT
@@ -126,13 +125,13 @@ def test_frames_above_4_gib():
 
 
 def test_array_is_at_most_0_8_percent_of_ram():
-    size = PFM.frames.end_phys - PFM.frames.start_phys
-    ram = PFM.present_frames() << PAGE_SHIFT
+    size = PFM.array.end_phys - PFM.array.start_phys
+    ram = PFM.count_present() << PAGE_SHIFT
     assert size <= ram * 8 // 1000 + (4 << 20), (size, ram)
 
 
 def test_array_is_reserved():
-    for phys in (PFM.frames.start_phys, PFM.frames.end_phys - 4096):
+    for phys in (PFM.array.start_phys, PFM.array.end_phys - 4096):
         assert PFM.check_flags(phys >> PAGE_SHIFT, PageFlags.RESERVED)
 
 

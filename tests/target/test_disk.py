@@ -16,7 +16,7 @@ from ktap import equal, raises
 
 from pfm import PFM
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
-from pfm.frame import PageFrame
+from pfm.frame.entry import PageFrame
 
 # The kernel's numbers are Linux's; MicroPython's module errno leaves this one out.
 ENOSPC = 28
@@ -34,7 +34,7 @@ LAST_LEVELS = 20
 
 def _disk():
     """Return a disk over frames of its own, and the first frame's number."""
-    pfn = PFM.alloc_pages(SMALL_BLOCKS)
+    pfn = PFM.alloc_contiguous(SMALL_BLOCKS)
     return ramdisk.RamDisk(PFM.as_virt(pfn << PAGE_SHIFT), SMALL_BLOCKS), pfn
 
 
@@ -297,16 +297,16 @@ def test_frames_are_the_disks_own():
     state = uctypes.struct(uctypes.addressof(kernel.state) + ramdisk.STATE_OFFSET, ramdisk.STATE)
     equal(state.magic, ramdisk.MAGIC)
     pfn = PFM.as_phys(state.virt) >> PAGE_SHIFT
-    equal(PageFrame.at(PFM.frames.base + pfn * PageFrame.SIZE).tag, owners.DISK)
+    equal(PageFrame.at(PFM.array.base + pfn * PageFrame.SIZE).tag, owners.DISK)
     equal(state.blocks, ramdisk.RamDisk(state.virt, state.blocks).ioctl(4, 0))
     equal(os.statvfs("/")[0] % PAGE_SIZE, 0)
 
 
 def test_no_frames_make_no_disk():
     state = bytes(kernel.state)
-    free = PFM.free_frames()
+    free = PFM.count_free()
     equal(ramdisk.create(PFM, 0), None)
-    equal((PFM.free_frames(), bytes(kernel.state)), (free, state))
+    equal((PFM.count_free(), bytes(kernel.state)), (free, state))
 
 
 def test_size_from_the_command_line():

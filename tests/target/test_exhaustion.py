@@ -5,7 +5,7 @@ import gc
 from ktap import equal, raises
 
 from pfm import PFM, OutOfFramesError
-from pfm.zone import ORDER_MAX
+from pfm.alloc.zone import ORDER_MAX
 
 TIMES = 1000
 
@@ -36,19 +36,19 @@ def _free_all(blocks, count):
 
 def test_running_out_of_frames():
     PFM.drain()
-    before = PFM.free_frames()
+    before = PFM.count_free()
     large = [0] * BLOCKS_MAX
     small = [0] * BLOCKS_MAX
     large_count = _take_all(range(ORDER_MAX, LARGE - 1, -1), large)
     for _ in range(TIMES):
         count = _take_all(range(LARGE - 1, -1, -1), small)
-        error = raises(OutOfFramesError, PFM.alloc_pages, 2)
+        error = raises(OutOfFramesError, PFM.alloc_contiguous, 2)
         assert isinstance(error, MemoryError)
-        equal(sum(error.free), sum(PFM.free_frames()))
+        equal(sum(error.free), sum(PFM.count_free()))
         _free_all(small, count)
     _free_all(large, large_count)
     PFM.drain()
-    equal(PFM.free_frames(), before)
+    equal(PFM.count_free(), before)
 
 
 def test_asking_for_more_heap_than_there_is():

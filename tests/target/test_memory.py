@@ -11,8 +11,8 @@ from ktap import equal, raises, skip
 
 from pfm import PFM, FrameStateError, OutOfFramesError, PageFlags, Zone
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
-from pfm.frame import ENTRY_SHIFT
-from pfm.paging import WRITE
+from pfm.frame.entry import ENTRY_SHIFT
+from pfm.paging.tables import WRITE
 
 # An address that nothing maps: the last top level entry but one.
 SCRATCH_VIRT = 0xFFFF_FF00_0000_0000
@@ -23,7 +23,7 @@ LARGE = 1 << 7
 
 def _free_lists():
     PFM.drain()
-    return PFM.free_frames()
+    return PFM.count_free()
 
 
 def test_frames_are_memory():
@@ -56,7 +56,7 @@ def test_zones_bound_their_frames():
 
 def test_runs_at_a_given_place():
     before = _free_lists()
-    pfn = PFM.alloc_pages(300, align=256)
+    pfn = PFM.alloc_contiguous(300, align=256)
     equal(pfn % 256, 0)
     PFM.free(pfn)
     equal(PFM.alloc_at(pfn, 300), pfn)
@@ -130,8 +130,8 @@ def test_data_cannot_be_executed():
     for virt in (
         PFM.as_virt(pfn << PAGE_SHIFT),
         # Of the array, a page with a frame of its own and one that is shared by many.
-        PFM.frames.base + (pfn << ENTRY_SHIFT),
-        PFM.frames.base + (PFM.max() << ENTRY_SHIFT),
+        PFM.array.base + (pfn << ENTRY_SHIFT),
+        PFM.array.base + (PFM.max() << ENTRY_SHIFT),
         uctypes.addressof(bytearray(1)),
     ):
         assert _upper_half(virt) >> 31, hex(virt)
@@ -145,7 +145,7 @@ def test_null_page_is_not_mapped():
 
 def test_python_heap_grows_by_frames():
     size = 16 << 20
-    if sum(PFM.free_frames()) < 3 * size >> PAGE_SHIFT:
+    if sum(PFM.count_free()) < 3 * size >> PAGE_SHIFT:
         skip("this machine has too little RAM")
     block = bytearray(size)
     assert gc.mem_alloc() > size

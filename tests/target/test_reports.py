@@ -7,9 +7,9 @@ from ktap import equal, skip
 
 from pfm import PFM, PFN, PageFlags, Phys
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
-from pfm.limine import EXECUTABLE_AND_MODULES
-from pfm.memmap import FRAME_ARRAY
-from pfm.paging import EXECUTE, WRITE
+from pfm.memmap.protocol import EXECUTABLE_AND_MODULES
+from pfm.memmap.regions import FRAME_ARRAY
+from pfm.paging.tables import EXECUTE, WRITE
 
 # CR3's bits of the root table's address, Intel SDM volume 3, 2.5.
 CR3_ADDRESS = 0x000F_FFFF_FFFF_F000
@@ -26,7 +26,7 @@ def _verified(report):
 def test_reports_are_verified():
     for report in (PFM.meminfo(), PFM.buddyinfo(), PFM.memmap(), PFM.page_types(), PFM.chart()):
         _verified(report)
-    assert "verified" in repr(PFM.runs(PageFlags.PAGETABLE))
+    assert "verified" in repr(PFM.flag_ranges(PageFlags.PAGETABLE))
 
 
 def test_meminfo_follows_an_allocation():
@@ -57,11 +57,11 @@ def test_identify_segments_of_the_kernel():
 
 
 def test_identify_array_and_page_table():
-    found = _verified(PFM.identify(PFM.frames.base + 32 * PFM.min() + 5))
+    found = _verified(PFM.identify(PFM.array.base + 32 * PFM.min() + 5))
     equal((found.entry_of, found.region.type), (PFM.min(), FRAME_ARRAY))
     root = PFM.identify(Phys(cpu.cr3() & CR3_ADDRESS))
     assert root.flags & PageFlags.PAGETABLE, root
-    runs = list(PFM.runs(PageFlags.PAGETABLE))
+    runs = list(PFM.flag_ranges(PageFlags.PAGETABLE))
     assert any(first <= root.pfn < first + count for first, count in runs), runs
 
 

@@ -17,7 +17,7 @@ class _Free:
     def __init__(self, frames):
         self._frames = frames
 
-    def free_frames(self):
+    def count_free(self):
         return (self._frames // 2, self._frames - self._frames // 2, 0)
 
 
@@ -36,7 +36,7 @@ class _TablesRunOut:
 
     def map(self, virt, phys, count, flags):
         self.mapped += count
-        raise OutOfFramesError(0, 0, 1, PFM.free_frames())
+        raise OutOfFramesError(0, 0, 1, PFM.count_free())
 
 
 def test_an_order_is_of_whole_frames():
@@ -58,9 +58,9 @@ def test_an_order_leaves_an_eighth_or_the_reserve():
 
 def test_a_heap_that_cannot_be_mapped_leaves_no_frames_lost():
     PFM.drain()
-    before = PFM.free_frames()
+    before = PFM.count_free()
     manager = _TablesRunOut()
     equal(pyheap.grow(manager, 1 << 20), 0)
     PFM.drain()
-    equal((manager.mapped, PFM.free_frames()), ((1 << 20) // PAGE_SIZE, before))
+    equal((manager.mapped, PFM.count_free()), ((1 << 20) // PAGE_SIZE, before))
     PFM.check()

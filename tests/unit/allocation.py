@@ -5,15 +5,16 @@ import gc
 import micropython
 from ktap import equal, raises, skip
 
-from pfm.backing import touch_range
-from pfm.frame import ENTRY_SHIFT, PageFrame
-from pfm.zone import ORDER_MAX, ZONES, zone_at
+from pfm.alloc.zone import ORDER_MAX, zone_at
+from pfm.array.populate import populate_range
+from pfm.control import ZONES
+from pfm.frame.entry import ENTRY_SHIFT, PageFrame
 
 
 def entry(pfm, pfn):
     """Return the entry of a frame as a struct, which may be written to."""
-    touch_range(pfm._zones[0], pfm._base, pfn, pfn + 1)
-    return PageFrame.at(pfm.frames.base + (pfn << ENTRY_SHIFT))
+    populate_range(pfm._zones[0], pfm._base, pfn, pfn + 1)
+    return PageFrame.at(pfm.array.base + (pfn << ENTRY_SHIFT))
 
 
 def zone(pfm, number):
@@ -31,10 +32,10 @@ def lists(pfm):
 
 def refused(pfm, error, call, *args, **kwargs):
     """Expect exactly that error, nothing changed by it, and every invariant; return the error."""
-    free = pfm.free_frames()
+    free = pfm.count_free()
     walked = pfm.check()
     found = raises(error, call, *args, **kwargs)
-    equal(pfm.free_frames(), free)
+    equal(pfm.count_free(), free)
     after = pfm.check()
     equal((after.used, after.frames), (walked.used, walked.frames))
     return found

@@ -6,8 +6,8 @@ from ktap import equal, raises
 from maps import SMALL_8M
 
 from pfm import InvariantError, Zone
-from pfm.allocator import MAGAZINE_FRAMES
-from pfm.buddy import holder
+from pfm.alloc.buddy import head_of
+from pfm.alloc.magazine import MAGAZINE_FRAMES
 from pfm.testing import FakeMachine
 
 # Names of the invariants that have been broken so far.
@@ -84,7 +84,7 @@ def with_lists_3_and_4(pfm):
     pfm.alloc_at(1056, 8)
     pfm.free(eight)
     pfm.free(sixteen)
-    equal(holder(pfm._base, 1027), 1024)
+    equal(head_of(pfm._base, 1027), 1024)
     return eight
 
 

@@ -2,7 +2,7 @@
 
 from array import array
 
-from pfm import PFN, PageFlags, Phys, Zone
+from pfm import PFN, PageFlags, Phys, Zone, fastpath
 
 # The first of 200 free frames that nobody else asks for, to set flags of, to guard and to
 # allocate; on a fake machine's map.  `mark` finds others where a machine is in use.
@@ -14,7 +14,7 @@ _SPACE = 1024
 def mark(pfm):
     """Put MARKED into the middle of a large free block, which is the last to be split."""
     global MARKED
-    pfn = pfm.alloc_pages(_SPACE)
+    pfn = pfm.alloc_contiguous(_SPACE)
     MARKED = pfn + _SPACE // 2
     pfm.free(pfn)
 
@@ -82,7 +82,7 @@ def _block(pfm):
 
 
 def _run(pfm):
-    return pfm.alloc_pages(77)
+    return pfm.alloc_contiguous(77)
 
 
 def _compound(pfm):
@@ -115,7 +115,7 @@ CALLS = (
     Call("alloc", lambda pfm, given: pfm.alloc(), undo=_free),
     Call("alloc(order)", lambda pfm, given: pfm.alloc(5), undo=_free),
     Call("alloc(all)", lambda pfm, given: pfm.alloc(2, Zone.DMA, True, 7, True), undo=_free),
-    Call("alloc_pages", lambda pfm, given: pfm.alloc_pages(77, 16), undo=_free),
+    Call("alloc_contiguous", lambda pfm, given: pfm.alloc_contiguous(77, 16), undo=_free),
     Call("alloc_at", lambda pfm, given: pfm.alloc_at(MARKED, 33), undo=_free),
     Call("alloc_many", lambda pfm, given: pfm.alloc_many(100), undo=_free_many),
     Call("alloc_many(array)", lambda pfm, given: pfm.alloc_many(given), _array, _free_many),
@@ -143,15 +143,15 @@ CALLS = (
     Call("present", lambda pfm, given: pfm.present(MARKED)),
     Call("as_virt", lambda pfm, given: pfm.as_virt(MARKED << 12)),
     Call("as_phys", lambda pfm, virt: pfm.as_phys(virt), _address),
-    Call("free_frames", lambda pfm, given: pfm.free_frames()),
-    Call("present_frames", lambda pfm, given: pfm.present_frames()),
+    Call("count_free", lambda pfm, given: pfm.count_free()),
+    Call("count_present", lambda pfm, given: pfm.count_present()),
     Call("describe", lambda pfm, given: pfm.describe(MARKED)),
     Call("check", lambda pfm, given: pfm.check()),
     Call("meminfo", lambda pfm, given: str(pfm.meminfo())),
     Call("buddyinfo", lambda pfm, given: str(pfm.buddyinfo())),
     Call("memmap", lambda pfm, given: str(pfm.memmap())),
     Call("page_types", lambda pfm, given: str(pfm.page_types())),
-    Call("runs", lambda pfm, given: list(pfm.runs(PageFlags.RESERVED))),
+    Call("runs", lambda pfm, given: list(pfm.flag_ranges(PageFlags.RESERVED))),
     Call("identify", lambda pfm, given: str(pfm.identify(Phys(MARKED << 12)))),
     Call("chart", lambda pfm, given: str(pfm.chart())),
 )
@@ -160,4 +160,4 @@ CALLS = (
 def signature(pfm):
     """Return what a call that failed, or was undone, must not have changed; every invariant holds."""
     pfm.drain()
-    return pfm.check(), pfm.free_frames(), pfm.count_flags(2), pfm._guards()
+    return pfm.check(), pfm.count_free(), pfm.count_flags(2), fastpath.guards(pfm._fast)

@@ -1,8 +1,9 @@
 """The plain model of an allocator: a byte for each frame, and nothing of buddies."""
 
 from pfm import Zone
-from pfm.frame import FREE, KIND_SHIFT, ORDER_MASK, PageFrame
-from pfm.zone import ZONES, zone_at, zone_of
+from pfm.alloc.zone import zone_at, zone_of
+from pfm.control import ZONES
+from pfm.frame.entry import FREE, ORDER_MASK, STATE_KIND_SHIFT, PageFrame
 
 # States of a frame; foreign ones were not free when the model was made.
 FREE_FRAME = 0
@@ -31,7 +32,7 @@ class Model:
 
     def __init__(self, manager):
         self._pfm = manager
-        self.free = list(manager.free_frames())
+        self.free = list(manager.count_free())
         # (first, end, a byte for each frame) for each usable region.
         self._windows = []
         for region in manager.regions:
@@ -42,9 +43,9 @@ class Model:
         states = bytearray(region.end - region.start)
         at = region.start
         while at < region.end:
-            entry = PageFrame.at(self._pfm.frames.base + at * PageFrame.SIZE)
+            entry = PageFrame.at(self._pfm.array.base + at * PageFrame.SIZE)
             end = at + (1 << (entry.state & ORDER_MASK))
-            if entry.state >> KIND_SHIFT != FREE:
+            if entry.state >> STATE_KIND_SHIFT != FREE:
                 _fill(states, at - region.start, end - region.start, FOREIGN)
             at = end
         return states

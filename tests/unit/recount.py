@@ -6,35 +6,31 @@ from ktap import equal
 from maps import MIB
 
 import pfm.testing
-from pfm import (
-    PageFlags,
-    PageFrame,
-    Zone,
-    limine,
-)
-from pfm.frame import (
+from pfm import PageFlags, PageFrame, Zone
+from pfm.alloc.zone import zone_of
+from pfm.frame.entry import (
     COMPOUND_TAIL,
     FREE,
-    KIND_SHIFT,
     ORDER_MASK,
+    STATE_KIND_SHIFT,
     TAIL,
 )
-from pfm.zone import zone_of
+from pfm.memmap import protocol
 
 # Two zones, a hole, a device, a loader's range, a partly usable frame: all in a few thousand entries.
 ODD_32M = [
-    (0x1800, 0x9D000, limine.USABLE),
-    (0x100000, 5 * MIB, limine.USABLE),
-    (6 * MIB, MIB, limine.BOOTLOADER_RECLAIMABLE),
-    (7 * MIB, MIB // 2, limine.EXECUTABLE_AND_MODULES),
-    (12 * MIB, 16 * MIB, limine.USABLE),
-    (28 * MIB, MIB, limine.RESERVED),
-    (29 * MIB, 3 * MIB, limine.USABLE),
+    (0x1800, 0x9D000, protocol.USABLE),
+    (0x100000, 5 * MIB, protocol.USABLE),
+    (6 * MIB, MIB, protocol.BOOTLOADER_RECLAIMABLE),
+    (7 * MIB, MIB // 2, protocol.EXECUTABLE_AND_MODULES),
+    (12 * MIB, 16 * MIB, protocol.USABLE),
+    (28 * MIB, MIB, protocol.RESERVED),
+    (29 * MIB, 3 * MIB, protocol.USABLE),
 ]
 
 
 def entry_values(manager, pfn):
-    return PageFrame.at(manager.frames.base + pfn * PageFrame.SIZE)
+    return PageFrame.at(manager.array.base + pfn * PageFrame.SIZE)
 
 
 class Recount:
@@ -48,7 +44,7 @@ class Recount:
         kind_now, end_now = TAIL, 0
         for pfn in range(manager.min(), manager.max() + 1):
             entry = entry_values(manager, pfn)
-            kind = entry.state >> KIND_SHIFT
+            kind = entry.state >> STATE_KIND_SHIFT
             order = entry.state & ORDER_MASK
             if kind == TAIL:
                 kind = kind_now if pfn < end_now else TAIL
@@ -71,7 +67,7 @@ def busy(manager):
     for order in (0, 0, 1, 5):
         manager.alloc(order)
     manager.alloc(2, zone=Zone.DMA)
-    run = manager.alloc_pages(300)
+    run = manager.alloc_contiguous(300)
     manager.set_flags(run + 17, PageFlags.DIRTY | PageFlags.LRU)
     manager.set_flags(run + 18, PageFlags.DIRTY)
     manager.set_flags(manager.min() + 50, PageFlags.FILE)

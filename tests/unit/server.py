@@ -41,10 +41,10 @@ class Server:
         return {
             "min": pfm.min(),
             "max": pfm.max(),
-            "present": pfm.present_frames(),
+            "present": pfm.count_present(),
             "managed": [zone.managed for zone in pfm.meminfo().zones],
-            "free": pfm.free_frames(),
-            "array": [pfm.frames.start_phys >> 12, pfm.frames.end_phys >> 12],
+            "free": pfm.count_free(),
+            "array": [pfm.array.start_phys >> 12, pfm.array.end_phys >> 12],
         }
 
     def probe(self, pfns):

@@ -7,15 +7,8 @@ from calls import MARKED
 from ktap import equal, raises
 from maps import MIB, SMALL_8M, THREE_ZONES
 
-from pfm import (
-    PFN,
-    ArgumentError,
-    FlagsRangeError,
-    FrameRangeError,
-    OutOfFramesError,
-    Phys,
-    limine,
-)
+from pfm import PFN, ArgumentError, FlagsRangeError, FrameRangeError, OutOfFramesError, Phys
+from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
 # Calls that take one argument of that name, as (name, call(pfm, value), allowed).
@@ -39,25 +32,25 @@ _INTEGERS = (
     ("flags", lambda pfm, x: pfm.set_flags_range(5, 1, x), "bits of PageFlags"),
     ("flags", lambda pfm, x: pfm.clear_flags_many(array("I", (5,)), x), "bits of PageFlags"),
     ("flags", lambda pfm, x: pfm.count_flags(x), "bits of PageFlags"),
-    ("flags", lambda pfm, x: pfm.runs(x), "bits of PageFlags"),
+    ("flags", lambda pfm, x: pfm.flag_ranges(x), "bits of PageFlags"),
     ("order", lambda pfm, x: pfm.alloc(x), "0 to 18"),
     ("tag", lambda pfm, x: pfm.alloc(tag=x), _PFN),
-    ("tag", lambda pfm, x: pfm.alloc_pages(3, tag=x), _PFN),
+    ("tag", lambda pfm, x: pfm.alloc_contiguous(3, tag=x), _PFN),
     ("tag", lambda pfm, x: pfm.alloc_at(MARKED, tag=x), _PFN),
     ("tag", lambda pfm, x: pfm.alloc_many(3, tag=x), _PFN),
-    ("count", lambda pfm, x: pfm.alloc_pages(x), "1 frame to as many as there are"),
+    ("count", lambda pfm, x: pfm.alloc_contiguous(x), "1 frame to as many as there are"),
     ("count", lambda pfm, x: pfm.alloc_at(MARKED, x), "1 frame or more"),
     ("count", lambda pfm, x: pfm.set_flags_range(5, x, 1), "1 frame or more"),
-    ("align", lambda pfm, x: pfm.alloc_pages(3, x), "a power of two"),
+    ("align", lambda pfm, x: pfm.alloc_contiguous(3, x), "a power of two"),
     ("phys", lambda pfm, x: pfm.as_virt(x), "0 to 2**52 - 1"),
     ("virt", lambda pfm, x: pfm.as_phys(x), "an address in the HHDM"),
 )
 # None means something to these.
 _OPTIONAL = (
     ("zone", lambda pfm, x: pfm.alloc(zone=x), "Zone.DMA, DMA32 or NORMAL"),
-    ("zone", lambda pfm, x: pfm.alloc_pages(3, zone=x), "Zone.DMA, DMA32 or NORMAL"),
+    ("zone", lambda pfm, x: pfm.alloc_contiguous(3, zone=x), "Zone.DMA, DMA32 or NORMAL"),
     ("zone", lambda pfm, x: pfm.alloc_many(3, zone=x), "Zone.DMA, DMA32 or NORMAL"),
-    ("below", lambda pfm, x: pfm.alloc_pages(3, below=x), "a frame number"),
+    ("below", lambda pfm, x: pfm.alloc_contiguous(3, below=x), "a frame number"),
 )
 _WRONG = (1.5, 0.0, "1", "", b"1", (), [], {}, object())
 
@@ -104,7 +97,7 @@ def test_subclasses_of_int_are_their_values():
             blocks = [
                 pfm.alloc(one),
                 pfm.alloc(zone=one, tag=one),
-                pfm.alloc_pages(one, one, one, None, False, one),
+                pfm.alloc_contiguous(one, one, one, None, False, one),
                 pfm.alloc_at(PFN(MARKED), one, False, one),
             ]
             for pfn in blocks:
@@ -114,15 +107,15 @@ def test_subclasses_of_int_are_their_values():
             pfm.set_flags(one, one)
             assert pfm.check_flags(one, one) and pfm.present(one)
             equal(pfm.count_flags(one), 1)
-            equal(list(pfm.runs(one)), [(1, 1)])
-            assert repr(pfm.runs(one)).startswith("Runs of LOCKED")
+            equal(list(pfm.flag_ranges(one)), [(1, 1)])
+            assert repr(pfm.flag_ranges(one)).startswith("Ranges of LOCKED")
             pfm.clear_flags(one, one)
             pfm.set_flags_range(one, one, one)
             pfm.clear_flags_range(one, one, one)
             pfm.get(one).release()
             equal(pfm.describe(one), pfm.describe(1))
             block = pfm.alloc(2)
-            equal((pfm.ref(PFN(block)), pfm.unref(PFN(block))), (2, False))
+            equal((pfm.ref(PFN(block)), pfm.unref(PFN(block))), (2, 1))
             pfm.free(PFN(block))
             equal(pfm.as_phys(Phys(pfm.as_virt(one))), 1)
             for call in (pfm.free, pfm.get, pfm.as_phys):
@@ -179,15 +172,15 @@ def test_exhaustion_names_the_zone():
 def test_machine_whose_usable_memory_the_array_takes_whole():
     """No frame is left over: allocation runs out, and everything else works."""
     with FakeMachine(
-        [(MIB, 16 * 4096, limine.USABLE), (2 * MIB, 4 * MIB, limine.EXECUTABLE_AND_MODULES)]
+        [(MIB, 16 * 4096, protocol.USABLE), (2 * MIB, 4 * MIB, protocol.EXECUTABLE_AND_MODULES)]
     ) as machine:
         pfm = machine.boot()
-        equal(pfm.free_frames(), (0, 0, 0))
+        equal(pfm.count_free(), (0, 0, 0))
         for call in (
             pfm.alloc,
             lambda: pfm.alloc(3),
             lambda: pfm.alloc(zone=0),
-            lambda: pfm.alloc_pages(1),
+            lambda: pfm.alloc_contiguous(1),
             lambda: pfm.alloc_many(1),
             lambda: pfm.alloc_many(array("I", (0, 0))),
         ):

@@ -5,11 +5,12 @@ import random
 from ktap import equal
 from maps import GIB, KIB, MIB, Q35_6G, SMALL_8M, THREE_ZONES, TIB
 
-from pfm import NoRoomError, limine, memmap
+from pfm import NoRoomError
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
-from pfm.framearray import GRANULE_SHIFT, FrameArray
+from pfm.array.framearray import GRANULE_SHIFT, FrameArray
 from pfm.machine import KernelSpace
-from pfm.paging import LEVEL_4K
+from pfm.memmap import protocol, regions
+from pfm.paging.tables import LEVEL_4K
 from pfm.testing import FakeMachine
 
 SEED = 20
@@ -19,28 +20,28 @@ PLACED_MIN = 300
 
 CONTROL_PAGES = 1
 # Where the root table lies: a frame that is never handed out.
-ROOT = (0x1000, PAGE_SIZE, limine.BOOTLOADER_RECLAIMABLE)
+ROOT = (0x1000, PAGE_SIZE, protocol.BOOTLOADER_RECLAIMABLE)
 
 KINDS = (
-    limine.USABLE,
-    limine.USABLE,
-    limine.USABLE,
-    limine.ACPI_RECLAIMABLE,
-    limine.ACPI_NVS,
-    limine.RESERVED,
+    protocol.USABLE,
+    protocol.USABLE,
+    protocol.USABLE,
+    protocol.ACPI_RECLAIMABLE,
+    protocol.ACPI_NVS,
+    protocol.RESERVED,
 )
 SIZES = (4 * KIB, 512 * KIB, MIB, 16 * MIB, 512 * MIB, 8 * GIB)
 GAPS = (4 * KIB, 512 * KIB, 64 * MIB, 256 * MIB, GIB, 16 * GIB, 128 * GIB, TIB)
 
 
 def _pieces(count, size, step, first=MIB):
-    return [(first + n * step, size, limine.USABLE) for n in range(count)]
+    return [(first + n * step, size, protocol.USABLE) for n in range(count)]
 
 
 def _map_and_count(entries):
     """Map the array of a machine by page tables, and expect the tables to be those counted."""
     with FakeMachine(entries + [ROOT]) as machine:
-        frames = FrameArray(memmap.regions(memmap.read(machine.memmap_virt)))
+        frames = FrameArray(regions.partition(regions.read(machine.memmap_virt)))
         frames.place(CONTROL_PAGES, True)
         counted = frames.end_phys - frames._tables_phys >> PAGE_SHIFT
         taken = []
@@ -89,7 +90,7 @@ def _random_map():
         at += size
         if random.getrandbits(2):
             at += random.choice(GAPS) * random.randint(1, 5)
-    return entries + [(at, 64 * MIB, limine.USABLE)]
+    return entries + [(at, 64 * MIB, protocol.USABLE)]
 
 
 def test_tables_of_machines_as_they_are():
@@ -111,14 +112,16 @@ def test_tables_at_borders():
     for border in (256 * MIB, 128 * GIB):
         for low in (-MIB, -512 * KIB, -4 * KIB, 0, 4 * KIB, 512 * KIB):
             for size in (4 * KIB, 512 * KIB, MIB, border):
-                entries = [(4 * GIB, 2 * GIB, limine.USABLE)]
-                _map_and_count(entries + [(2 * border + low, size, limine.ACPI_NVS)])
+                entries = [(4 * GIB, 2 * GIB, protocol.USABLE)]
+                _map_and_count(entries + [(2 * border + low, size, protocol.ACPI_NVS)])
 
 
 def test_tables_up_to_16_tib():
-    _map_and_count([(MIB, 64 * MIB, limine.USABLE), (16 * TIB - 4 * MIB, 4 * MIB, limine.USABLE)])
     _map_and_count(
-        [(MIB, 64 * MIB, limine.USABLE), (16 * TIB - 4 * KIB, 4 * KIB, limine.ACPI_NVS)]
+        [(MIB, 64 * MIB, protocol.USABLE), (16 * TIB - 4 * MIB, 4 * MIB, protocol.USABLE)]
+    )
+    _map_and_count(
+        [(MIB, 64 * MIB, protocol.USABLE), (16 * TIB - 4 * KIB, 4 * KIB, protocol.ACPI_NVS)]
     )
 
 
@@ -142,5 +145,5 @@ def test_fragmented_machines_have_room():
     for count in (40, 100):
         with FakeMachine(_pieces(count, MIB, 3 * MIB)) as machine:
             pfm = machine.boot()
-            assert sum(pfm.free_frames()) > count * 256 - 256
+            assert sum(pfm.count_free()) > count * 256 - 256
             pfm.check()

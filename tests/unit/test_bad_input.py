@@ -12,13 +12,13 @@ from pfm import (
     NoMemoryMapError,
     NoRoomError,
     PageFlags,
-    limine,
 )
-from pfm.frame import ENTRY_SIZE
+from pfm.frame.entry import ENTRY_SIZE
+from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
-USABLE = limine.USABLE
-RESERVED = limine.RESERVED
+USABLE = protocol.USABLE
+RESERVED = protocol.RESERVED
 
 
 def _usable(entries):
@@ -44,7 +44,7 @@ def test_empty_map():
 
 
 def test_map_without_ram():
-    with FakeMachine([(0, MIB, RESERVED), (MIB, MIB, limine.FRAMEBUFFER)]) as machine:
+    with FakeMachine([(0, MIB, RESERVED), (MIB, MIB, protocol.FRAMEBUFFER)]) as machine:
         raises(NoMemoryMapError, machine.boot)
 
 
@@ -73,7 +73,7 @@ def test_null_pointers():
 def test_null_and_unaligned_entry_pointer():
     for value in (0, 0x1001):
         with FakeMachine(SMALL_8M) as machine:
-            pointer = uctypes.struct(machine._response.entries, limine.MEMMAP_POINTER)
+            pointer = uctypes.struct(machine._response.entries, protocol.MEMMAP_POINTER)
             pointer.value = value
             equal(raises(GarbledMemoryMapError, machine.boot).value, hex(value))
 
@@ -125,12 +125,12 @@ def test_frame_0_is_never_handed_out():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
         assert pfm.check_flags(0, PageFlags.RESERVED)
-        assert 0 not in set(pfm.alloc_many(sum(pfm.free_frames())))
+        assert 0 not in set(pfm.alloc_many(sum(pfm.count_free())))
 
 
 def test_no_room_for_the_array():
     with FakeMachine(
-        [(MIB, 8 * KIB, USABLE), (GIB, 16 * KIB, limine.BOOTLOADER_RECLAIMABLE)]
+        [(MIB, 8 * KIB, USABLE), (GIB, 16 * KIB, protocol.BOOTLOADER_RECLAIMABLE)]
     ) as machine:
         error = raises(NoRoomError, machine.boot)
         equal(error.largest, 2)
@@ -141,8 +141,8 @@ def test_32_mib_and_64_gib():
         with FakeMachine([(MIB, size - MIB, USABLE)]) as machine:
             pfm = machine.boot()
             equal(pfm.max(), frames(size) - 1)
-            array = frames(pfm.frames.end_phys - pfm.frames.start_phys)
-            equal(sum(pfm.free_frames()), frames(size - MIB) - array)
+            array = frames(pfm.array.end_phys - pfm.array.start_phys)
+            equal(sum(pfm.count_free()), frames(size - MIB) - array)
             assert not pfm.check_flags(pfm.min(), PageFlags.RESERVED)
 
 
@@ -150,17 +150,17 @@ def test_hole_of_1_tib():
     with FakeMachine([(MIB, 64 * MIB, USABLE), (TIB, 64 * MIB, USABLE)]) as machine:
         pfm = machine.boot()
         assert pfm.present(frames(TIB)) and not pfm.present(frames(TIB) - 1)
-        array = pfm.frames.end_phys - pfm.frames.start_phys
+        array = pfm.array.end_phys - pfm.array.start_phys
         assert array <= 128 * MIB * 8 // 1000 + 4 * MIB, array
 
 
 def test_types_of_ram_are_present_and_reserved():
     kinds = (
-        limine.ACPI_RECLAIMABLE,
-        limine.ACPI_NVS,
-        limine.BAD_MEMORY,
-        limine.BOOTLOADER_RECLAIMABLE,
-        limine.EXECUTABLE_AND_MODULES,
+        protocol.ACPI_RECLAIMABLE,
+        protocol.ACPI_NVS,
+        protocol.BAD_MEMORY,
+        protocol.BOOTLOADER_RECLAIMABLE,
+        protocol.EXECUTABLE_AND_MODULES,
     )
     entries = [(n << 20, MIB, kind) for n, kind in enumerate(kinds, 1)] + [
         (8 * MIB, 8 * MIB, USABLE)
@@ -211,7 +211,7 @@ def test_bad_addresses():
 
 
 def test_nothing_outside_the_array_is_written():
-    entries = [(0, 8 * MIB, USABLE), (8 * MIB, 0x1000, limine.EXECUTABLE_AND_MODULES)]
+    entries = [(0, 8 * MIB, USABLE), (8 * MIB, 0x1000, protocol.EXECUTABLE_AND_MODULES)]
     with FakeMachine(entries) as machine:
         memory = uctypes.bytearray_at(machine.hhdm, 8 * MIB + 4 * KIB)
         for i in range(0, len(memory), 4096):
@@ -219,8 +219,8 @@ def test_nothing_outside_the_array_is_written():
         pfm = machine.boot()
         pfm.free_many(pfm.alloc_many(500))
         pfm.set_flags(2048, PageFlags.DIRTY)
-        start = pfm.frames.start_phys
-        end = pfm.frames.end_phys
+        start = pfm.array.start_phys
+        end = pfm.array.end_phys
         for i in range(0, len(memory), 4096):
             if not start <= i < end:
                 assert memory[i : i + 4096] == b"\xa5" * 4096, hex(i)
@@ -233,9 +233,9 @@ def test_stale_data_under_the_array_is_overwritten():
             memory[i : i + 4096] = b"\xff" * 4096
         pfm = machine.boot()
         equal(
-            sum(pfm.free_frames()),
-            frames(pfm.frames.start_phys) - 1 + 2048 - frames(pfm.frames.end_phys),
+            sum(pfm.count_free()),
+            frames(pfm.array.start_phys) - 1 + 2048 - frames(pfm.array.end_phys),
         )
-        for pfn in range(1, frames(pfm.frames.start_phys)):
-            entry = uctypes.bytearray_at(pfm.frames.base + pfn * ENTRY_SIZE, 2)
+        for pfn in range(1, frames(pfm.array.start_phys)):
+            entry = uctypes.bytearray_at(pfm.array.base + pfn * ENTRY_SIZE, 2)
             equal(bytes(entry), b"\0\0")

@@ -107,7 +107,7 @@ def test_arguments_by_name_in_every_state():
         if not pfm.initialised:
             continue
         pfm.free(pfm.alloc(order=1, zone=None, zero=True, tag=3, compound=True))
-        pfm.free(pfm.alloc_pages(count=3, align=1, zone=None, below=None, zero=True, tag=3))
+        pfm.free(pfm.alloc_contiguous(count=3, align=1, zone=None, below=None, zero=True, tag=3))
         pfm.free(pfm.alloc_at(pfn=MARKED, count=2, zero=True, tag=3))
         pfm.free_many(frames=pfm.alloc_many(frames=3, zone=None, tag=3))
         block = pfm.alloc(1)
@@ -138,7 +138,7 @@ def test_before_init_every_call_says_so():
             lambda: pfm.free(None),
             lambda: pfm.set_flags(5, "x"),
             lambda: pfm.alloc("x"),
-            lambda: pfm.alloc_pages(0),
+            lambda: pfm.alloc_contiguous(0),
             lambda: pfm.count_flags(-1),
             lambda: pfm.set_flags_range(5, 0, -1),
         ):

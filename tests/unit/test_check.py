@@ -16,9 +16,10 @@ from breaking import (
 from ktap import equal, raises
 from maps import GIB, MIB, SMALL_8M, THREE_ZONES, frames
 
-from pfm import InvariantError, NotInitialisedError, PageFrameManager, Zone, limine
-from pfm.check import INVARIANTS
-from pfm.frame import ABSENT, FREE, PART, TAIL, USED, state_of
+from pfm import InvariantError, NotInitialisedError, PageFrameManager, Zone
+from pfm.check.invariants import INVARIANTS
+from pfm.frame.entry import ABSENT, FREE, PART, TAIL, USED, state_of
+from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
 
@@ -31,8 +32,8 @@ def test_counts_what_it_walks():
         pfm = machine.boot()
         before = pfm.check()
         equal(before.frames, frames(4 * MIB + 36 * MIB + MIB + 16 * MIB) - 5)
-        equal((before.free, before.cached, before.used), (sum(pfm.free_frames()), 0, 0))
-        taken = [pfm.alloc(), pfm.alloc(4), pfm.alloc(5, compound=True), pfm.alloc_pages(77)]
+        equal((before.free, before.cached, before.used), (sum(pfm.count_free()), 0, 0))
+        taken = [pfm.alloc(), pfm.alloc(4), pfm.alloc(5, compound=True), pfm.alloc_contiguous(77)]
         after = pfm.check()
         equal(after.used, 1 + 16 + 32 + 77)
         equal(after.cached, 31)
@@ -44,7 +45,7 @@ def test_counts_what_it_walks():
 
 
 def test_run_across_zones_is_whole():
-    with FakeMachine([(0x1000, 64 * MIB, limine.USABLE)]) as machine:
+    with FakeMachine([(0x1000, 64 * MIB, protocol.USABLE)]) as machine:
         pfm = machine.boot()
         run = pfm.alloc_at(4096 - 70, 200)
         equal(pfm.check().used, 200)
@@ -62,7 +63,7 @@ def test_guard_and_its_lock_are_no_fault():
 
 
 def test_flat_array():
-    with FakeMachine(SMALL_8M + [(12 * MIB, 8 * MIB, limine.USABLE)], sparse=False) as machine:
+    with FakeMachine(SMALL_8M + [(12 * MIB, 8 * MIB, protocol.USABLE)], sparse=False) as machine:
         pfm = machine.boot()
         pfm.check()
         for pfn in (frames(8 * MIB), frames(8 * MIB) + 255, frames(12 * MIB) - 1):
@@ -108,10 +109,10 @@ def test_watermark():
 
 def test_array_reserved():
     def first(pfm, made):
-        return frames(pfm.frames.start_phys)
+        return frames(pfm.array.start_phys)
 
     def last(pfm, made):
-        return frames(pfm.frames.end_phys) - 1
+        return frames(pfm.array.end_phys) - 1
 
     def tail(at):
         return lambda pfm, made: setattr(entry(pfm, at(pfm, made)), "state", TAIL)
@@ -125,7 +126,7 @@ def test_array_reserved():
     )
 
     def too_short(pfm, made):
-        pfm.frames.end_phys += 4096
+        pfm.array.end_phys += 4096
 
     break_and_check("array-reserved", first, too_short)
 
@@ -185,7 +186,7 @@ def test_blocks_tile():
 
     def before_the_array(pfm):
         # The last 512-aligned frame of the first region, whose 512 frames the array cuts.
-        pfn = frames(pfm.frames.start_phys) >> 9 << 9
+        pfn = frames(pfm.array.start_phys) >> 9 << 9
         return pfm.alloc_at(pfn)
 
     break_and_check("blocks-tile", same, grow, prepare=before_the_array)
@@ -251,7 +252,7 @@ def test_flags_are_the_users():
         lambda pfm: free_head(pfm) + 1,
         a_cached,
         lambda pfm: pfm.regions[0].start,
-        lambda pfm: frames(pfm.frames.start_phys),
+        lambda pfm: frames(pfm.array.start_phys),
         lambda pfm: frames(48 * MIB) + 255,
     )
     for make in makers:
@@ -299,7 +300,7 @@ def test_run():
     break_and_check("run", at(0), change(0, "state", state_of(PART)), prepare=run)
 
     def to_the_array(pfm):
-        end = frames(pfm.frames.start_phys)
+        end = frames(pfm.array.start_phys)
         return pfm.alloc_at(end - 5, 5)
 
     break_and_check("run", at(0), change(0, "next", 6), prepare=to_the_array)
@@ -327,7 +328,7 @@ def test_buddies_merged():
         # As free blocks of one frame each, on the list of order 0.
         state = zone(pfm, Zone.DMA)
         first = state.lists[0].head
-        list_virt = pfm.hhdm + pfm.frames.control_phys + 32
+        list_virt = pfm.hhdm + pfm.array.control_phys + 32
         for at, before, after in ((pfn, 0, pfn + 1), (pfn + 1, pfn, first)):
             found = entry(pfm, at)
             found.flags = found.order = found.rc = 0

@@ -8,7 +8,7 @@ from maps import SMALL_8M, THREE_ZONES
 from uctypes import UINT32, bytearray_at, struct
 
 from pfm import FrameCorruptError, OutOfFramesError
-from pfm.bulk import JUNK
+from pfm.alloc.poison import POISON
 from pfm.testing import FakeMachine
 
 
@@ -22,7 +22,7 @@ def spoil(pfm, pfn, offset):
 
 
 def test_free_fills_with_junk():
-    junk = JUNK.to_bytes(4, "little") * 1024
+    junk = POISON.to_bytes(4, "little") * 1024
     with FakeMachine(THREE_ZONES) as machine:
         pfm = machine.boot(debug=True)
         many = pfm.alloc_many(3)
@@ -91,7 +91,7 @@ def test_block_written_while_free():
 def test_run_written_while_free():
     for offset in (0, 5 * 4096, 6 * 4096 + 8):
         corrupt(lambda pfm: pfm.alloc_at(1025, 7), itself, 7, offset)
-        corrupt(lambda pfm: pfm.alloc_pages(7, 1024), itself, 7, offset)
+        corrupt(lambda pfm: pfm.alloc_contiguous(7, 1024), itself, 7, offset)
 
 
 def test_one_of_many_written_while_free():
@@ -106,7 +106,7 @@ def test_frame_never_freed_holds_anything():
             memory_[at] = 0xFF
         pfm = machine.boot(debug=True)
         pfm.alloc(8)
-        pfm.alloc_pages(100)
+        pfm.alloc_contiguous(100)
         pfm.alloc_many(100)
         equal(pfm.check().used, 456)
 
@@ -138,7 +138,7 @@ def test_zero_after_junk():
 def test_exhaustion_gives_back_in_debug_mode():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot(debug=True)
-        total = pfm.free_frames()[0]
+        total = pfm.count_free()[0]
         pfm.alloc_at(1)
         refused(pfm, OutOfFramesError, pfm.alloc_many, total)
         refused(pfm, OutOfFramesError, pfm.alloc_many, array("I", [0] * total))
@@ -155,7 +155,7 @@ def test_tag_says_who_allocated():
                     pfm.alloc(tag=tag),
                     pfm.alloc(3, tag=tag),
                     pfm.alloc(1, compound=True, tag=tag),
-                    pfm.alloc_pages(5, tag=tag),
+                    pfm.alloc_contiguous(5, tag=tag),
                     pfm.alloc_many(2, tag=tag)[1],
                 ]
                 for pfn in taken:

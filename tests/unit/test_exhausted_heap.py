@@ -6,7 +6,8 @@ from ktap import equal, raises
 from maps import MIB, SMALL_8M, THREE_ZONES, frames
 from uctypes import UINT32, struct
 
-from pfm import FrameStateError, PageFrameManager, limine
+from pfm import FrameStateError, PageFrameManager
+from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
 
@@ -39,10 +40,10 @@ def test_init():
 
 
 _RECLAIMABLE = [
-    (MIB, MIB, limine.BOOTLOADER_RECLAIMABLE),
-    (3 * MIB, MIB, limine.BOOTLOADER_RECLAIMABLE),
-    (5 * MIB, MIB, limine.BOOTLOADER_RECLAIMABLE),
-    (32 * MIB, 8 * MIB, limine.USABLE),
+    (MIB, MIB, protocol.BOOTLOADER_RECLAIMABLE),
+    (3 * MIB, MIB, protocol.BOOTLOADER_RECLAIMABLE),
+    (5 * MIB, MIB, protocol.BOOTLOADER_RECLAIMABLE),
+    (32 * MIB, 8 * MIB, protocol.USABLE),
 ]
 
 
@@ -60,7 +61,7 @@ def test_reclaim_gives_each_frame_once():
                 result = pfm.reclaim()
             equal(result, (frames(3 * MIB), 0))
             pfm.check()
-            count = pfm.free_frames()[0]
+            count = pfm.count_free()[0]
             equal(len(set(pfm.alloc_many(count, zone=0))), count)
     assert refused, "the heap was never full"
 

@@ -15,9 +15,9 @@ from pfm import (
     LockTimeoutError,
     OutOfFramesError,
     ReleasedError,
-    limine,
 )
-from pfm.frame import PageFrame
+from pfm.frame.entry import PageFrame
+from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
 
@@ -29,7 +29,7 @@ def test_running_out_under_a_guard_of_a_free_frame_keeps_nothing():
     for debug in (False, True):
         with FakeMachine(SMALL_8M) as machine:
             pfm = machine.boot(debug)
-            free = sum(pfm.free_frames())
+            free = sum(pfm.count_free())
             before = signature(pfm)
             with pfm.get(600):
                 raises(OutOfFramesError, pfm.alloc_many, array("I", bytes(4 * (free + 1))))
@@ -40,7 +40,7 @@ def test_spoilt_frame_under_a_guard_is_named_and_stays_free():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot(debug=True)
         pfm.free(pfm.alloc_at(600))
-        everything = array("I", bytes(4 * sum(pfm.free_frames())))
+        everything = array("I", bytes(4 * sum(pfm.count_free())))
         before = signature(pfm)
         for call in (lambda: pfm.alloc_at(600), lambda: pfm.alloc_many(everything)):
             _spoil(pfm, 600)
@@ -52,7 +52,7 @@ def test_spoilt_frame_under_a_guard_is_named_and_stays_free():
 
 
 def test_guard_survives_reclaim():
-    entries = [(0, 6 * MIB, limine.USABLE), (8 * MIB, MIB, limine.BOOTLOADER_RECLAIMABLE)]
+    entries = [(0, 6 * MIB, protocol.USABLE), (8 * MIB, MIB, protocol.BOOTLOADER_RECLAIMABLE)]
     with FakeMachine(entries) as machine:
         pfm = machine.boot()
         pfn = frames(8 * MIB) + 2
@@ -92,7 +92,7 @@ def test_unlock_of_what_another_context_holds():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
         pfm.get(600).release()
-        entry = PageFrame.at(pfm.frames.base + 600 * PageFrame.SIZE)
+        entry = PageFrame.at(pfm.array.base + 600 * PageFrame.SIZE)
         entry.lock = 2
         equal(raises(LockTimeoutError, pfm.unlock, 600).owner, 2)
         equal(entry.lock, 2)

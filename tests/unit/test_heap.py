@@ -7,7 +7,7 @@ from ktap import equal
 from maps import SMALL_8M, THREE_ZONES
 
 from pfm import Zone
-from pfm.allocator import MAGAZINE_FRAMES
+from pfm.alloc.magazine import MAGAZINE_FRAMES
 from pfm.testing import FakeMachine
 
 
@@ -52,15 +52,15 @@ def _magazine(pfm):
 
 
 def _pages(pfm):
-    pfm.free(pfm.alloc_pages(100))
-    pfm.free(pfm.alloc_pages(3, 64, Zone.DMA32, 9000, True, 5))
-    pfm.free(pfm.alloc_pages(700, 1, Zone.DMA))
+    pfm.free(pfm.alloc_contiguous(100))
+    pfm.free(pfm.alloc_contiguous(3, 64, Zone.DMA32, 9000, True, 5))
+    pfm.free(pfm.alloc_contiguous(700, 1, Zone.DMA))
 
 
 def _pages_over_blocks(pfm):
     hold = pfm.alloc_at(1, 510)
     other = pfm.alloc_at(512, 513)
-    pfm.free(pfm.alloc_pages(400, 1, Zone.DMA, 1540))
+    pfm.free(pfm.alloc_contiguous(400, 1, Zone.DMA, 1540))
     pfm.free(hold)
     pfm.free(other)
 

@@ -4,7 +4,8 @@ from allocation import entry, zone
 from ktap import equal, raises
 from maps import MIB, SMALL_8M, frames
 
-from pfm import LockHeldError, LockTimeoutError, PageFlags, ReleasedError, Zone, limine, lock
+from pfm import LockHeldError, LockTimeoutError, PageFlags, ReleasedError, Zone, lock
+from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
 _OTHER = 2
@@ -43,7 +44,7 @@ def test_frame_lock_held_by_another_context():
 
 
 def test_zone_lock_held():
-    with FakeMachine([(0x1000, 64 * MIB, limine.USABLE)]) as machine:
+    with FakeMachine([(0x1000, 64 * MIB, protocol.USABLE)]) as machine:
         pfm = machine.boot()
         pfn = pfm.alloc(1)
         single = pfm.alloc()
@@ -51,7 +52,7 @@ def test_zone_lock_held():
         zone(pfm, Zone.DMA32).lock = lock.context()
         for call in (
             lambda: pfm.alloc(1),
-            lambda: pfm.alloc_pages(3),
+            lambda: pfm.alloc_contiguous(3),
             lambda: pfm.alloc_many(70),
             # The lower zone's lock is taken first, and must be given back.
             lambda: pfm.alloc_at(edge - 2, 4),
@@ -72,15 +73,15 @@ def test_zone_lock_held():
 def test_statistics_never_block():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
-        free = pfm.free_frames()
+        free = pfm.count_free()
         for number in range(3):
             zone(pfm, number).lock = _OTHER
         entry(pfm, 42).lock = _OTHER
-        equal(pfm.free_frames(), free)
+        equal(pfm.count_free(), free)
         assert not pfm.check_flags(42, PageFlags.RESERVED)
         assert pfm.present(42)
         equal((pfm.min(), pfm.max()), (0, 2047))
-        equal(pfm.describe(frames(pfm.frames.start_phys)), "reserved")
+        equal(pfm.describe(frames(pfm.array.start_phys)), "reserved")
 
 
 def test_guard_released_twice():
@@ -118,7 +119,7 @@ def test_guard_lets_go_when_its_block_raises():
 
 
 def test_no_error_leaves_a_lock():
-    with FakeMachine([(0x1000, 64 * MIB, limine.USABLE)]) as machine:
+    with FakeMachine([(0x1000, 64 * MIB, protocol.USABLE)]) as machine:
         pfm = machine.boot()
         pfn = pfm.alloc()
         calls = [
@@ -131,10 +132,10 @@ def test_no_error_leaves_a_lock():
                 (pfm.free, (wrong,)),
                 (pfm.ref, (wrong,)),
                 (pfm.unref, (wrong,)),
-                (pfm.alloc_pages, (wrong,)),
-                (pfm.alloc_pages, (1, wrong)),
-                (pfm.alloc_pages, (4, 1, wrong if wrong is not None else 1.5)),
-                (pfm.alloc_pages, (20000, 1, None, wrong)),
+                (pfm.alloc_contiguous, (wrong,)),
+                (pfm.alloc_contiguous, (1, wrong)),
+                (pfm.alloc_contiguous, (4, 1, wrong if wrong is not None else 1.5)),
+                (pfm.alloc_contiguous, (20000, 1, None, wrong)),
                 (pfm.alloc_at, (wrong,)),
                 (pfm.alloc_at, (5, wrong)),
                 (pfm.alloc_many, (wrong,)),
@@ -146,12 +147,12 @@ def test_no_error_leaves_a_lock():
             # Nothing to do for no frames.
             if not (wrong == () and call in (pfm.alloc_many, pfm.free_many))
         ]
-        free = pfm.free_frames()
+        free = pfm.count_free()
         for call, args in calls:
             try:
                 call(*args)
             except Exception:
-                equal(pfm.free_frames(), free)
+                equal(pfm.count_free(), free)
                 for number in range(3):
                     equal(zone(pfm, number).lock, 0)
             else:

@@ -7,7 +7,7 @@ import uctypes
 from ktap import equal, raises, skip
 
 from pfm import ArgumentError, MappingError, OutOfFramesError, Phys
-from pfm.paging import EXECUTE, GLOBAL, LEVEL_1G, LEVEL_4K, WRITE, PageTables
+from pfm.paging.tables import EXECUTE, GLOBAL, LEVEL_1G, LEVEL_4K, WRITE, PageTables
 
 PAGE = 4096
 LARGE = 2 << 20

@@ -7,8 +7,9 @@ from ktap import equal, raises
 from maps import MIB
 from pagemodel import Tables, span
 
-from pfm import ArgumentError, MappingError, OutOfFramesError, limine
-from pfm.paging import (
+from pfm import ArgumentError, MappingError, OutOfFramesError
+from pfm.memmap import protocol
+from pfm.paging.tables import (
     CACHE_DISABLE,
     EXECUTE,
     GLOBAL,
@@ -302,7 +303,7 @@ class Trace:
 
 
 def _trace(seed, largest, protects=True, gives=True):
-    with FakeMachine([(0, 64 * MIB, limine.USABLE)]) as machine:
+    with FakeMachine([(0, 64 * MIB, protocol.USABLE)]) as machine:
         trace = Trace(machine, seed, largest, protects, gives)
         try:
             trace.run(OPERATIONS)

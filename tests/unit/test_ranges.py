@@ -168,11 +168,11 @@ def test_count_is_that_of_the_frames():
     with FakeMachine(Q35_6G) as machine:
         pfm = machine.boot()
         reserved = pfm.count_flags(PageFlags.RESERVED)
-        equal(pfm.present_frames() - reserved, sum(pfm.free_frames()))
+        equal(pfm.count_present() - reserved, sum(pfm.count_free()))
         pfm.set_flags_many(array("I", [1, 2, 500000]), DIRTY)
         pfm.set_flags(2, LRU)
         equal((pfm.count_flags(DIRTY), pfm.count_flags(DIRTY | LRU)), (3, 1))
-        equal(pfm.count_flags(0), pfm.present_frames())
+        equal(pfm.count_flags(0), pfm.count_present())
 
 
 def test_bad_arguments():

@@ -13,21 +13,20 @@ from pfm import (
     NotInitialisedError,
     PageFlags,
     PageFrameManager,
-    backing,
-    limine,
-    resume,
 )
+from pfm.array import populate, resume
+from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
 LOADER = frames(8 * MIB)
 ACPI = frames(24 * MIB)
 ENTRIES = [
-    (0, 8 * MIB, limine.USABLE),
-    (8 * MIB, 3 * MIB, limine.BOOTLOADER_RECLAIMABLE),
-    (11 * MIB, 13 * MIB, limine.USABLE),
-    (24 * MIB, MIB, limine.ACPI_RECLAIMABLE),
-    (25 * MIB, 2 * MIB, limine.ACPI_NVS),
-    (4 * GIB, 2 * MIB, limine.BOOTLOADER_RECLAIMABLE),
+    (0, 8 * MIB, protocol.USABLE),
+    (8 * MIB, 3 * MIB, protocol.BOOTLOADER_RECLAIMABLE),
+    (11 * MIB, 13 * MIB, protocol.USABLE),
+    (24 * MIB, MIB, protocol.ACPI_RECLAIMABLE),
+    (25 * MIB, 2 * MIB, protocol.ACPI_NVS),
+    (4 * GIB, 2 * MIB, protocol.BOOTLOADER_RECLAIMABLE),
 ]
 
 
@@ -48,11 +47,11 @@ def _saved():
 def test_loaders_memory_is_reclaimed_once():
     with CountingMachine(ENTRIES) as machine:
         pfm = machine.boot()
-        before = sum(pfm.free_frames())
+        before = sum(pfm.count_free())
         raises(FrameStateError, pfm.alloc_at, LOADER)
         equal(pfm.reclaim(), (frames(5 * MIB), 0))
         equal(machine.left, 1)
-        equal(sum(pfm.free_frames()), before + frames(5 * MIB))
+        equal(sum(pfm.count_free()), before + frames(5 * MIB))
         assert not pfm.check_flags(LOADER, PageFlags.RESERVED)
         equal(pfm.alloc_at(LOADER - 100, 1000), LOADER - 100)
         pfm.free(LOADER - 100)
@@ -78,7 +77,7 @@ def test_frames_of_a_higher_zone_arrive_while_a_magazine_holds_lower_ones():
         pfm.free(pfm.alloc())
         pfm.reclaim()
         pfm.check()
-        equal(pfm.free_frames()[2], frames(2 * MIB))
+        equal(pfm.count_free()[2], frames(2 * MIB))
         assert pfm.alloc() >= frames(4 * GIB)
         pfm.check()
 
@@ -93,11 +92,11 @@ def test_manager_resumes_what_the_one_before_it_built():
             first = machine.boot()
             saved = _saved()
             first.save(uctypes.addressof(saved))
-            free = first.free_frames()
+            free = first.count_free()
             kept = first.alloc(3, tag=7)
-            run = first.alloc_pages(777, tag=7)
+            run = first.alloc_contiguous(777, tag=7)
             first.alloc_many(500)
-            first.alloc_pages(1000)
+            first.alloc_contiguous(1000)
             first.alloc(4, compound=True)
             first.ref(first.alloc(2))
             first.get(42)
@@ -105,12 +104,12 @@ def test_manager_resumes_what_the_one_before_it_built():
             second = PageFrameManager()
             assert second.resume(uctypes.addressof(saved), (7,), machine)
             second.check()
-            equal(sum(second.free_frames()), sum(free) - 8 - 777)
+            equal(sum(second.count_free()), sum(free) - 8 - 777)
             second.set_flags(42, PageFlags.DIRTY)
             raises(FrameStateError, second.alloc_at, run + 776)
             second.free(kept)
             second.free(run)
-            equal(second.free_frames(), free)
+            equal(second.count_free(), free)
             raises(AlreadyInitialisedError, second.resume, uctypes.addressof(saved), (), machine)
 
 
@@ -120,11 +119,11 @@ def test_reclaimed_memory_stays_so_over_a_resume():
         saved = _saved()
         first.save(uctypes.addressof(saved))
         first.reclaim(acpi=True)
-        free = first.free_frames()
+        free = first.count_free()
         machine.soft_reset()
         second = PageFrameManager()
         assert second.resume(uctypes.addressof(saved), (), machine)
-        equal(second.free_frames(), free)
+        equal(second.count_free(), free)
         equal(second.reclaim(acpi=True), (0, 0))
         second.check()
 
@@ -143,17 +142,17 @@ def test_resume_releases_every_lock():
         first = machine.boot()
         saved = _saved()
         first.save(uctypes.addressof(saved))
-        free = first.free_frames()
+        free = first.count_free()
         first.alloc_many(70)
         first.get(42)
         for number in range(3):
             zone(first, number).lock = 1
-        backing.backing_at(machine.hhdm + first.frames.control_phys).lock = 1
+        populate.pool_at(machine.hhdm + first.array.control_phys).lock = 1
         machine.soft_reset()
         second = PageFrameManager()
         assert second.resume(uctypes.addressof(saved), (), machine)
         second.check()
-        equal(second.free_frames(), free)
+        equal(second.count_free(), free)
         second.get(42).release()
         # A page of the array that was never written takes a frame of the pool.
         second.set_flags(frames(20 * MIB), PageFlags.DIRTY)

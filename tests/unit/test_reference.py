@@ -15,9 +15,9 @@ from pfm import (
     PageFlags,
     PageFrameManager,
     Phys,
-    limine,
     to,
 )
+from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
 
@@ -29,7 +29,7 @@ def test_1_frames_above_a_hole_are_managed():
         assert not pfm.check_flags(frames(4 * GIB), PageFlags.RESERVED)
         for pfn in (frames(2 * GIB), frames(3 * GIB), frames(4 * GIB) - 1):
             assert not pfm.present(pfn)
-        size = pfm.frames.end_phys - pfm.frames.start_phys
+        size = pfm.array.end_phys - pfm.array.start_phys
         assert size <= 6 * GIB // 100, size
 
 
@@ -41,7 +41,7 @@ def test_1_reserved_range_below_1_tib_costs_nothing():
 
 
 def test_2_min_and_max_bound_the_present_frames():
-    with FakeMachine([(16 * MIB, 16 * MIB, limine.USABLE)]) as machine:
+    with FakeMachine([(16 * MIB, 16 * MIB, protocol.USABLE)]) as machine:
         pfm = machine.boot()
         equal(pfm.min(), frames(16 * MIB))
         equal(pfm.max(), frames(32 * MIB) - 1)
@@ -52,7 +52,7 @@ def test_2_min_and_max_bound_the_present_frames():
 
 
 def test_3_usable_range_is_rounded_inward():
-    entries = [(0x1800, 0x2000, limine.USABLE), (MIB + 0x400, 8 * MIB, limine.USABLE)]
+    entries = [(0x1800, 0x2000, protocol.USABLE), (MIB + 0x400, 8 * MIB, protocol.USABLE)]
     with FakeMachine(entries) as machine:
         pfm = machine.boot()
         for pfn in (1, 3, 0x100, 0x900):
@@ -65,8 +65,8 @@ def test_3_usable_range_is_rounded_inward():
 def test_4_whole_array_is_reserved():
     with FakeMachine(Q35_6G) as machine:
         pfm = machine.boot()
-        start = frames(pfm.frames.start_phys)
-        end = frames(pfm.frames.end_phys)
+        start = frames(pfm.array.start_phys)
+        end = frames(pfm.array.end_phys)
         assert end - start > frames(40 * MIB)
         for pfn in range(start, end):
             assert pfm.check_flags(pfn, PageFlags.RESERVED), pfn
@@ -92,9 +92,9 @@ def test_5_lock_of_a_frame_taken_twice_is_an_error():
 
 
 def test_6_entry_takes_32_bytes():
-    with FakeMachine([(0, 64 * MIB, limine.USABLE)]) as machine:
+    with FakeMachine([(0, 64 * MIB, protocol.USABLE)]) as machine:
         pfm = machine.boot()
-        size = pfm.frames.end_phys - pfm.frames.start_phys
+        size = pfm.array.end_phys - pfm.array.start_phys
         assert size <= frames(64 * MIB) * 32 + 16 * 4096, size
 
 
@@ -113,7 +113,7 @@ def test_7_failures_are_named():
         lambda: pfm.free(1),
         lambda: pfm.as_virt(0),
         lambda: pfm.as_phys(0),
-        lambda: pfm.alloc_pages(1),
+        lambda: pfm.alloc_contiguous(1),
         lambda: pfm.alloc_at(1),
         lambda: pfm.alloc_many(1),
     ):
@@ -124,7 +124,9 @@ def test_7_failures_are_named():
         raises(AlreadyInitialisedError, pfm.init, machine)
         error = raises(FrameRangeError, pfm.set_flags, 5000, 1)
         equal((error.pfn, error.low, error.high), (5000, 0, 2047))
-    with FakeMachine([(0x1000 * n, 0x1000, limine.USABLE) for n in range(2, 2000, 2)]) as machine:
+    with FakeMachine(
+        [(0x1000 * n, 0x1000, protocol.USABLE) for n in range(2, 2000, 2)]
+    ) as machine:
         error = raises(NoRoomError, machine.boot)
         equal(error.largest, 1)
         assert error.needed > 16

@@ -5,7 +5,7 @@ from ktap import equal, raises
 from maps import SMALL_8M, frames
 
 from pfm import FrameStateError, RefcountError
-from pfm.frame import RC_MAX
+from pfm.frame.entry import RC_MAX
 from pfm.testing import FakeMachine
 
 
@@ -17,17 +17,17 @@ def test_last_reference_frees():
             pfm.alloc,
             lambda: pfm.alloc(5),
             lambda: pfm.alloc(5, compound=True),
-            lambda: pfm.alloc_pages(37),
+            lambda: pfm.alloc_contiguous(37),
             lambda: pfm.alloc_at(1025, 30),
             lambda: pfm.alloc_many(1)[0],
         ):
             pfn = allocate()
             equal(pfm.ref(pfn), 2)
             equal(pfm.ref(pfn), 3)
-            equal(pfm.unref(pfn), False)
-            equal(pfm.unref(pfn), False)
+            equal(pfm.unref(pfn), 2)
+            equal(pfm.unref(pfn), 1)
             equal(entry(pfm, pfn).rc, 1)
-            equal(pfm.unref(pfn), True)
+            equal(pfm.unref(pfn), 0)
             refused(pfm, FrameStateError, pfm.unref, pfn)
             equal(lists(pfm), before)
 
@@ -55,9 +55,8 @@ def test_overflow():
         equal(entry(pfm, pfn).rc, RC_MAX)
         # The neighbours of the count in the entry are untouched.
         equal((entry(pfm, pfn).size_class, entry(pfm, pfn).order), (0, 1))
-        for _ in range(RC_MAX - 1):
-            assert not pfm.unref(pfn)
-        assert pfm.unref(pfn)
+        for count in range(RC_MAX - 1, -1, -1):
+            assert pfm.unref(pfn) == count
         pfm.check()
 
 
@@ -65,7 +64,7 @@ def test_underflow():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
         pfn = pfm.alloc(3)
-        assert pfm.unref(pfn)
+        equal(pfm.unref(pfn), 0)
         for _ in range(2):
             refused(pfm, FrameStateError, pfm.unref, pfn)
             refused(pfm, FrameStateError, pfm.ref, pfn)
@@ -80,8 +79,8 @@ def test_tails_of_a_compound_block_stand_for_it():
         for number, pfn in enumerate(range(head, head + 8), 2):
             equal(pfm.ref(pfn), number)
         for pfn in range(head, head + 8):
-            assert not pfm.unref(pfn)
-        assert pfm.unref(head + 5)
+            equal(pfm.unref(pfn), head + 8 - pfn)
+        equal(pfm.unref(head + 5), 0)
         for pfn in range(head, head + 8):
             refused(pfm, FrameStateError, pfm.unref, pfn)
 
@@ -120,6 +119,6 @@ def test_compound_tails_are_plain_again_after_free():
 def test_references_of_reserved_frames():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
-        for pfn in (0, frames(pfm.frames.start_phys)):
+        for pfn in (0, frames(pfm.array.start_phys)):
             for call in (pfm.ref, pfm.unref):
                 equal(refused(pfm, FrameStateError, call, pfn).state, "reserved")

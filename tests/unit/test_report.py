@@ -15,21 +15,21 @@ from pfm import (
     Phys,
     Zone,
 )
-from pfm.frame import (
+from pfm.alloc.zone import zone_at
+from pfm.frame.entry import (
     ABSENT,
     CACHED,
     COMPOUND_TAIL,
     FREE,
     KIND_NAMES,
-    KIND_SHIFT,
     PART,
     RESERVED,
+    STATE_KIND_SHIFT,
     TAIL,
     USED,
 )
-from pfm.memmap import FRAME_ARRAY
+from pfm.memmap.regions import FRAME_ARRAY
 from pfm.units import human_size
-from pfm.zone import zone_at
 
 
 def test_sizes_are_in_the_largest_unit():
@@ -59,7 +59,7 @@ def test_before_init():
         manager.memmap,
         manager.page_types,
         manager.chart,
-        lambda: manager.runs(1),
+        lambda: manager.flag_ranges(1),
         lambda: manager.identify(0),
     ):
         raises(NotInitialisedError, call)
@@ -77,8 +77,8 @@ def test_meminfo_agrees_with_each_entry():
             equal(row.reserved, recount.count(zone, RESERVED))
             equal(row.present, row.reserved + row.used + row.free)
             equal(row.managed, row.used + row.free)
-        equal(report.total.free, sum(manager.free_frames()))
-        equal(report.array * 4096, manager.frames.end_phys - manager.frames.start_phys)
+        equal(report.total.free, sum(manager.count_free()))
+        equal(report.array * 4096, manager.array.end_phys - manager.array.start_phys)
 
     with_busy(check)
 
@@ -151,12 +151,12 @@ def test_runs_agree_with_check_flags():
     def check(manager, recount):
         for flags in wanted:
             frames_of = []
-            for first, count in manager.runs(flags):
+            for first, count in manager.flag_ranges(flags):
                 frames_of.extend(range(first, first + count))
                 assert not manager.min() <= first - 1 or not manager.check_flags(first - 1, flags)
             bounds = range(manager.min(), manager.max() + 1)
             equal(frames_of, [pfn for pfn in bounds if manager.check_flags(pfn, flags)])
-            report = manager.runs(flags)
+            report = manager.flag_ranges(flags)
             assert "verified" in repr(report), repr(report)
 
     with_busy(check)
@@ -167,22 +167,22 @@ def test_runs_are_found_as_one_iterates():
         manager = machine.boot()
         for pfn in (100, 200, 300):
             manager.set_flags(pfn, PageFlags.LRU)
-        runs = iter(manager.runs(PageFlags.LRU))
+        runs = iter(manager.flag_ranges(PageFlags.LRU))
         equal(next(runs), (100, 1))
         manager.clear_flags(200, PageFlags.LRU)
         equal(list(runs), [(300, 1)])
 
 
-def test_runs_of_flags_outside_16_bits():
+def test_flag_ranges_of_flags_outside_16_bits():
     with pfm.testing.FakeMachine(SMALL_8M) as machine:
         manager = machine.boot()
         for flags in (-1, 1 << 16):
-            raises(FlagsRangeError, manager.runs, flags)
-        raises(TypeError, manager.runs, None)
+            raises(FlagsRangeError, manager.flag_ranges, flags)
+        raises(TypeError, manager.flag_ranges, None)
 
 
 def _zone(manager, zone):
-    return zone_at(manager.hhdm + manager.frames.control_phys, zone)
+    return zone_at(manager.hhdm + manager.array.control_phys, zone)
 
 
 def test_poked_free_counter():
@@ -217,7 +217,7 @@ def test_poked_count_of_blocks():
 def test_poked_free_block_of_order_beyond_18():
     with pfm.testing.FakeMachine(SMALL_8M) as machine:
         manager = machine.boot()
-        entry(manager, 1024).state = FREE << KIND_SHIFT | 31
+        entry(manager, 1024).state = FREE << STATE_KIND_SHIFT | 31
         differs(manager.buddyinfo(), "DMA blocks of order 31: 1 counted, 0 kept")
         assert not manager.meminfo().verified
         assert not manager.page_types().verified
@@ -228,7 +228,7 @@ def test_poked_head_of_a_block():
     with pfm.testing.FakeMachine(SMALL_8M) as machine:
         manager = machine.boot()
         pfn = manager.alloc(4)
-        entry(manager, pfn).state = TAIL << KIND_SHIFT
+        entry(manager, pfn).state = TAIL << STATE_KIND_SHIFT
         differs(manager.meminfo(), "DMA in no block: 16 counted, 0 kept")
         equal(manager.page_types().kinds["tail"], 16)
 
@@ -237,7 +237,7 @@ def test_poked_frame_of_a_region():
     with pfm.testing.FakeMachine(ODD_32M) as machine:
         manager = machine.boot()
         pfn = frames(6 * MIB) + 3
-        entry(manager, pfn).state = ABSENT << KIND_SHIFT
+        entry(manager, pfn).state = ABSENT << STATE_KIND_SHIFT
         differs(manager.memmap(), "absent: 1 counted, 0 kept")
         differs(manager.identify(Phys(pfn << 12)), "RAM: False counted, True kept")
         differs(manager.meminfo(), "DMA present")
@@ -247,7 +247,7 @@ def test_poked_reservation_of_a_usable_frame():
     with pfm.testing.FakeMachine(SMALL_8M) as machine:
         manager = machine.boot()
         pfn = manager.alloc()
-        entry(manager, pfn).state = RESERVED << KIND_SHIFT
+        entry(manager, pfn).state = RESERVED << STATE_KIND_SHIFT
         differs(manager.memmap(), "reserved: 1 counted, 0 kept")
         differs(manager.identify(PFN(pfn)), "reserved: True counted, False kept")
 
@@ -285,7 +285,7 @@ def test_reports_take_no_lock():
             manager.identify(PFN(42)),
         ):
             verified(report)
-        equal(list(manager.runs(PageFlags.LOCKED)), [])
+        equal(list(manager.flag_ranges(PageFlags.LOCKED)), [])
         _zone(manager, Zone.DMA).lock = 0
         guard.release()
 

@@ -5,27 +5,20 @@ from maps import GIB, MIB, Q35_6G, SMALL_8M, TIB, frames
 from recount import ODD_32M, entry_values, verified, with_busy
 
 import pfm.testing
-from pfm import (
-    PFN,
-    ArgumentError,
-    PageFlags,
-    PageFrame,
-    Phys,
-    Zone,
-    limine,
-)
-from pfm.frame import (
+from pfm import PFN, ArgumentError, PageFlags, PageFrame, Phys, Zone
+from pfm.alloc.zone import zone_of
+from pfm.frame.entry import (
     ABSENT,
     CACHED,
     COMPOUND_TAIL,
     FREE,
-    KIND_SHIFT,
     PART,
+    STATE_KIND_SHIFT,
     USED,
 )
-from pfm.memmap import FRAME_ARRAY
-from pfm.paging import WRITE
-from pfm.zone import zone_of
+from pfm.memmap import protocol
+from pfm.memmap.regions import FRAME_ARRAY
+from pfm.paging.tables import WRITE
 
 
 def test_identify_agrees_with_each_entry():
@@ -43,7 +36,7 @@ def test_identify_agrees_with_each_entry():
             kind = USED if recount.kinds[pfn] == COMPOUND_TAIL else recount.kinds[pfn]
             equal(found.kind, kind)
             assert found.head <= pfn < found.head + (1 << found.order)
-            equal(entry_values(manager, found.head).state, kind << KIND_SHIFT | found.order)
+            equal(entry_values(manager, found.head).state, kind << STATE_KIND_SHIFT | found.order)
             assert found.first <= pfn < found.first + found.frames
 
     with_busy(check)
@@ -52,7 +45,7 @@ def test_identify_agrees_with_each_entry():
 def test_identify_run_and_compound_block():
     with pfm.testing.FakeMachine(SMALL_8M) as machine:
         manager = machine.boot()
-        run = manager.alloc_pages(300, tag=9)
+        run = manager.alloc_contiguous(300, tag=9)
         for pfn in (run, run + 5, run + 299):
             found = manager.identify(PFN(pfn))
             equal((found.first, found.frames, found.rc, found.tag), (run, 300, 1, 9))
@@ -81,11 +74,11 @@ def test_identify_entry_in_the_array():
     with pfm.testing.FakeMachine(Q35_6G) as machine:
         manager = machine.boot()
         for pfn in (1, frames(3 * GIB), frames(5 * GIB)):
-            found = manager.identify(manager.frames.base + 32 * pfn)
+            found = manager.identify(manager.array.base + 32 * pfn)
             verified(found)
             equal(found.entry_of, pfn)
             equal(found.region.type, FRAME_ARRAY)
-            assert manager.frames.start_phys <= found.phys < manager.frames.end_phys
+            assert manager.array.start_phys <= found.phys < manager.array.end_phys
 
 
 def test_identify_entry_of_a_page_written_since():
@@ -94,9 +87,9 @@ def test_identify_entry_of_a_page_written_since():
         if not manager.space:
             skip("no address space for the array")
         pfn = frames(GIB) + 300
-        shared = manager.identify(manager.frames.base + 32 * pfn)
+        shared = manager.identify(manager.array.base + 32 * pfn)
         manager.set_flags(pfn, PageFlags.DIRTY)
-        found = manager.identify(manager.frames.base + 32 * pfn)
+        found = manager.identify(manager.array.base + 32 * pfn)
         verified(found)
         equal((found.entry_of, found.region.type), (pfn, FRAME_ARRAY))
         assert found.mapping[2] & WRITE and not shared.mapping[2] & WRITE
@@ -136,7 +129,7 @@ def _cells(manager, chart):
 
 
 def test_chart_fits_a_terminal():
-    scattered = [(n * 512 * GIB, 40 * MIB + n * 4096, limine.USABLE) for n in range(1, 31)]
+    scattered = [(n * 512 * GIB, 40 * MIB + n * 4096, protocol.USABLE) for n in range(1, 31)]
     for entries in (SMALL_8M, ODD_32M, Q35_6G, scattered):
         if entries is scattered and not pfm.testing.ffi:
             continue
@@ -190,7 +183,7 @@ def test_chart_marks_types():
 def test_holes_of_a_chart_are_one_line():
     if not pfm.testing.ffi:
         skip("no ffi for a terabyte of addresses")
-    entries = [(0, 64 * MIB, limine.USABLE), (TIB, 64 * MIB, limine.USABLE)]
+    entries = [(0, 64 * MIB, protocol.USABLE), (TIB, 64 * MIB, protocol.USABLE)]
     with pfm.testing.FakeMachine(entries) as machine:
         text = repr(machine.boot().chart())
         equal(len([line for line in text.split("\n") if "hole of" in line]), 1)

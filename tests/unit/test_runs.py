@@ -16,8 +16,8 @@ from pfm import (
     PageFlags,
     RefcountError,
     Zone,
-    limine,
 )
+from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
 
@@ -26,7 +26,7 @@ def test_pages_of_any_count_come_back_merged():
         pfm = machine.boot()
         before = lists(pfm)
         for count in (1, 2, 3, 5, 7, 8, 63, 64, 65, 511, 512, 513, 1000):
-            pfn = pfm.alloc_pages(count)
+            pfn = pfm.alloc_contiguous(count)
             equal(pfm.check().used, count)
             pfm.free(pfn)
             equal(lists(pfm), before)
@@ -37,7 +37,7 @@ def test_pages_are_aligned():
         pfm = machine.boot()
         for align in (1, 2, 64, 512, 1024):
             for count in (1, 3, 100):
-                pfn = pfm.alloc_pages(count, align)
+                pfn = pfm.alloc_contiguous(count, align)
                 equal(pfn % align, 0)
                 pfm.free(pfn)
 
@@ -47,7 +47,7 @@ def test_pages_below():
         pfm = machine.boot()
         for below in (frames(MIB), frames(2 * MIB) + 17, frames(GIB), frames(4 * GIB)):
             for count in (1, 40, 200):
-                pfn = pfm.alloc_pages(count, below=below)
+                pfn = pfm.alloc_contiguous(count, below=below)
                 assert pfn + count <= below, pfn
                 pfm.free(pfn)
 
@@ -56,20 +56,20 @@ def test_pages_below_inside_a_free_block():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
         # The first block that is long enough ends beyond: 512..1024, of which 64 are below.
-        refused(pfm, OutOfFramesError, pfm.alloc_pages, 600, 1, None, 512 + 64)
-        equal(pfm.alloc_pages(500, below=512), 1)
-        error = refused(pfm, OutOfFramesError, pfm.alloc_pages, 70, 64, None, 512 + 69)
+        refused(pfm, OutOfFramesError, pfm.alloc_contiguous, 600, 1, None, 512 + 64)
+        equal(pfm.alloc_contiguous(500, below=512), 1)
+        error = refused(pfm, OutOfFramesError, pfm.alloc_contiguous, 70, 64, None, 512 + 69)
         equal(error.count, 70)
-        equal(pfm.alloc_pages(70, 64, below=512 + 70), 512)
+        equal(pfm.alloc_contiguous(70, 64, below=512 + 70), 512)
 
 
 def test_pages_below_anything():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
-        pfm.free(pfm.alloc_pages(3, below=1 << 64))
-        refused(pfm, OutOfFramesError, pfm.alloc_pages, 1, 1, None, 0)
-        refused(pfm, OutOfFramesError, pfm.alloc_pages, 1, 1, None, 1)
-        equal(pfm.alloc_pages(1, below=2), 1)
+        pfm.free(pfm.alloc_contiguous(3, below=1 << 64))
+        refused(pfm, OutOfFramesError, pfm.alloc_contiguous, 1, 1, None, 0)
+        refused(pfm, OutOfFramesError, pfm.alloc_contiguous, 1, 1, None, 1)
+        equal(pfm.alloc_contiguous(1, below=2), 1)
 
 
 def test_pages_over_several_blocks():
@@ -79,10 +79,10 @@ def test_pages_over_several_blocks():
         pfm.alloc_at(1, 510)
         pfm.alloc_at(512, 513)
         pfm.alloc_at(1536, 1)
-        left = pfm.free_frames()[0]
-        pfn = pfm.alloc_pages(511)
+        left = pfm.count_free()[0]
+        pfn = pfm.alloc_contiguous(511)
         equal(pfn, 1025)
-        equal(pfm.free_frames()[0], left - 511)
+        equal(pfm.count_free()[0], left - 511)
         for part in (1026, 1028, 1032, 1280):
             equal(entry(pfm, part).prev, 1025)
             equal(refused(pfm, FrameStateError, pfm.free, part).state, "part of the run at 1025")
@@ -97,40 +97,40 @@ def test_pages_of_a_magazine_are_found():
         assert pfm.check().cached
         largest = max([1 << order for order, blocks in enumerate(lists(pfm)[0]) if blocks])
         pfm.free(pfm.alloc())
-        pfm.free(pfm.alloc_pages(largest))
-        pfm.free(pfm.alloc_pages(pfm.frames.start_phys // 4096 - 1))
+        pfm.free(pfm.alloc_contiguous(largest))
+        pfm.free(pfm.alloc_contiguous(pfm.array.start_phys // 4096 - 1))
 
 
 def test_pages_bad_counts():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
         for count in (0, -1, pfm.check().free + 1, 1 << 20, 1 << 64):
-            equal(refused(pfm, ArgumentError, pfm.alloc_pages, count).value, count)
+            equal(refused(pfm, ArgumentError, pfm.alloc_contiguous, count).value, count)
         for count in (None, 1.0, "1"):
-            refused(pfm, TypeError, pfm.alloc_pages, count)
+            refused(pfm, TypeError, pfm.alloc_contiguous, count)
         # As many as there are, but not in a row.
         pfm.alloc_at(500)
-        error = refused(pfm, OutOfFramesError, pfm.alloc_pages, pfm.check().free)
-        equal(error.free, pfm.free_frames())
+        error = refused(pfm, OutOfFramesError, pfm.alloc_contiguous, pfm.check().free)
+        equal(error.free, pfm.count_free())
 
 
 def test_pages_bad_alignments():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
         for align in (0, -1, 3, 6, 1000, 1 << 33, (1 << 64) + 1, -4):
-            equal(refused(pfm, ArgumentError, pfm.alloc_pages, 1, align).name, "align")
+            equal(refused(pfm, ArgumentError, pfm.alloc_contiguous, 1, align).name, "align")
         for align in (None, 2.0):
-            refused(pfm, TypeError, pfm.alloc_pages, 1, align)
-        refused(pfm, OutOfFramesError, pfm.alloc_pages, 1, 1 << 32)
+            refused(pfm, TypeError, pfm.alloc_contiguous, 1, align)
+        refused(pfm, OutOfFramesError, pfm.alloc_contiguous, 1, 1 << 32)
 
 
 def test_pages_bad_bounds():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
-        equal(refused(pfm, ArgumentError, pfm.alloc_pages, 1, 1, None, -1).name, "below")
+        equal(refused(pfm, ArgumentError, pfm.alloc_contiguous, 1, 1, None, -1).name, "below")
         # Of the wrong type, and noticed before a zone is locked.
         for below in (7.5, "9"):
-            refused(pfm, TypeError, pfm.alloc_pages, 1, 1, None, below)
+            refused(pfm, TypeError, pfm.alloc_contiguous, 1, 1, None, below)
         for number in range(3):
             equal(zone(pfm, number).lock, 0)
 
@@ -140,9 +140,9 @@ def test_at_gives_exactly_these():
         pfm = machine.boot()
         before = lists(pfm)
         for pfn, count in ((1, 1), (1025, 1), (1023, 2), (1000, 100), (1, 1023), (512, 512)):
-            free = pfm.free_frames()[0]
+            free = pfm.count_free()[0]
             equal(pfm.alloc_at(pfn, count), pfn)
-            equal(pfm.free_frames()[0], free - count)
+            equal(pfm.count_free()[0], free - count)
             equal(pfm.check().used, count)
             pfm.free(pfn)
             equal(lists(pfm), before)
@@ -188,7 +188,7 @@ def test_at_over_a_frame_in_use():
 def test_at_over_reserved_frames_and_holes():
     with FakeMachine(THREE_ZONES) as machine:
         pfm = machine.boot()
-        array_start = frames(pfm.frames.start_phys)
+        array_start = frames(pfm.array.start_phys)
         for pfn, count, taken in (
             (array_start, 1, array_start),
             (array_start - 3, 10, array_start),
@@ -211,33 +211,32 @@ def test_at_over_reserved_frames_and_holes():
 
 
 def test_at_across_zones():
-    with FakeMachine([(0x1000, 64 * MIB, limine.USABLE)]) as machine:
+    with FakeMachine([(0x1000, 64 * MIB, protocol.USABLE)]) as machine:
         pfm = machine.boot()
         edge = frames(16 * MIB)
         before = lists(pfm)
-        free = pfm.free_frames()
+        free = pfm.count_free()
         equal(pfm.alloc_at(edge - 5, 12), edge - 5)
-        equal(pfm.free_frames(), (free[0] - 5, free[1] - 7, 0))
+        equal(pfm.count_free(), (free[0] - 5, free[1] - 7, 0))
         pfm.check()
         equal(refused(pfm, FrameStateError, pfm.alloc_at, edge).pfn, edge)
         equal(pfm.ref(edge - 5), 2)
-        assert not pfm.unref(edge - 5)
-        assert pfm.unref(edge - 5)
+        equal((pfm.unref(edge - 5), pfm.unref(edge - 5)), (1, 0))
         equal(lists(pfm), before)
 
 
 def test_pages_stay_in_one_zone():
-    with FakeMachine([(0x1000, 64 * MIB, limine.USABLE)]) as machine:
+    with FakeMachine([(0x1000, 64 * MIB, protocol.USABLE)]) as machine:
         pfm = machine.boot()
         edge = frames(16 * MIB)
         # All is taken but a stretch around the edge, larger on either side than nothing.
         pfm.alloc_at(1, edge - 51)
-        end = frames(pfm.frames.start_phys)
+        end = frames(pfm.array.start_phys)
         pfm.alloc_at(edge + 50, end - edge - 50)
         if end <= edge + 50:
             raise AssertionError("the array lies in the way")
-        refused(pfm, OutOfFramesError, pfm.alloc_pages, 90, 1, None, end)
-        assert pfm.alloc_pages(45, below=end) >= edge
+        refused(pfm, OutOfFramesError, pfm.alloc_contiguous, 90, 1, None, end)
+        assert pfm.alloc_contiguous(45, below=end) >= edge
 
 
 def test_many_are_distinct_and_come_back():
@@ -289,12 +288,12 @@ def test_many_exhausted_in_the_middle_gives_back():
     with FakeMachine(THREE_ZONES) as machine:
         pfm = machine.boot()
         before = lists(pfm)
-        total = sum(pfm.free_frames())
+        total = sum(pfm.count_free())
         error = refused(pfm, OutOfFramesError, pfm.alloc_many, total)
-        equal(error.free, pfm.free_frames())
+        equal(error.free, pfm.count_free())
         equal(lists(pfm), before)
         # One more than DMA has.
-        dma = pfm.free_frames()[0]
+        dma = pfm.count_free()[0]
         refused(pfm, OutOfFramesError, pfm.alloc_many, dma + 1, Zone.DMA)
         equal(lists(pfm), before)
         pfm.free_many(pfm.alloc_many(dma, Zone.DMA))
@@ -330,11 +329,11 @@ def test_many_bad_counts_and_arrays():
 
 
 def test_many_in_one_row_across_zones_come_back():
-    with FakeMachine([(0, 32 * MIB, limine.USABLE)]) as machine:
+    with FakeMachine([(0, 32 * MIB, protocol.USABLE)]) as machine:
         pfm = machine.boot()
         pfm.drain()
         before = lists(pfm)
-        dma, dma32, _ = pfm.free_frames()
+        dma, dma32, _ = pfm.count_free()
         found = sorted(list(pfm.alloc_many(dma, Zone.DMA)) + list(pfm.alloc_many(dma32)))
         assert found[0] < Zone.BOUNDS[1] < found[-1]
         pfm.free_many(array("I", found))
@@ -343,7 +342,7 @@ def test_many_in_one_row_across_zones_come_back():
 
 
 def test_many_of_a_higher_zone_before_a_row_across_zones_come_back():
-    with FakeMachine([(0, 32 * MIB, limine.USABLE)]) as machine:
+    with FakeMachine([(0, 32 * MIB, protocol.USABLE)]) as machine:
         pfm = machine.boot()
         before = lists(pfm)
         edge = Zone.BOUNDS[1]
@@ -374,7 +373,7 @@ def _refuse_all_for_one(processors):
         compound = pfm.alloc(2, compound=True)
         freed = pfm.alloc()
         pfm.free(freed)
-        array_start = frames(pfm.frames.start_phys)
+        array_start = frames(pfm.array.start_phys)
 
         def free_many(array_):
             pfm._processors = processors

@@ -9,7 +9,7 @@ from trace import Disagreement, Trace
 from ktap import raises
 from maps import GIB, MIB, SMALL_8M, THREE_ZONES
 
-from pfm import limine
+from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
 _OPERATIONS = int(os.getenv("PFM_TRACE_OPERATIONS") or 20000)
@@ -29,9 +29,9 @@ def test_three_zones():
 def test_three_small_zones():
     # Small enough to be exhausted down to their watermarks again and again.
     entries = [
-        (0x1000, MIB, limine.USABLE),
-        (16 * MIB, 2 * MIB, limine.USABLE),
-        (4 * GIB, MIB, limine.USABLE),
+        (0x1000, MIB, protocol.USABLE),
+        (16 * MIB, 2 * MIB, protocol.USABLE),
+        (4 * GIB, MIB, protocol.USABLE),
     ]
     _trace(entries, _OPERATIONS // 4, _SEED + 4)
 
@@ -48,7 +48,7 @@ def test_limit_on_a_machine_in_use():
     with FakeMachine(THREE_ZONES) as fake:
         pfm = fake.boot()
         kept = [pfm.alloc(order) for order in range(8)] + [
-            pfm.alloc_pages(77),
+            pfm.alloc_contiguous(77),
             pfm.alloc_at(600, 9),
         ]
         Trace(pfm, _SEED + 3, limit=2000).run(_OPERATIONS // 4)

@@ -4,11 +4,12 @@ from allocation import lists, refused, zone
 from ktap import equal
 from maps import GIB, KIB, MIB, SMALL_8M, THREE_ZONES, TIB, frames
 
-from pfm import OutOfFramesError, Zone, limine
+from pfm import OutOfFramesError, Zone
 from pfm.address import PFN_LIMIT
-from pfm.allocator import MAGAZINE_FRAMES
+from pfm.alloc.magazine import MAGAZINE_FRAMES
+from pfm.alloc.zone import watermark, zone_of
+from pfm.memmap import protocol
 from pfm.testing import FakeMachine
-from pfm.zone import watermark, zone_of
 
 
 def test_bounds():
@@ -35,7 +36,7 @@ def test_counters():
         equal(present[2], frames(16 * MIB))
         for number in range(3):
             state = zone(pfm, number)
-            equal((state.free, state.free), (state.managed, pfm.free_frames()[number]))
+            equal((state.free, state.free), (state.managed, pfm.count_free()[number]))
             equal(state.watermark, watermark(state.managed))
             assert state.managed <= state.present
 
@@ -46,7 +47,7 @@ def test_each_zone_by_name():
         for number in (Zone.DMA, Zone.DMA32, Zone.NORMAL):
             for order in (0, 1, 5):
                 equal(zone_of(pfm.alloc(order, number)), number)
-            equal(zone_of(pfm.alloc_pages(33, zone=number)), number)
+            equal(zone_of(pfm.alloc_contiguous(33, zone=number)), number)
             equal([zone_of(pfn) for pfn in pfm.alloc_many(40, number)], [number] * 40)
         equal(zone_of(pfm.alloc()), Zone.NORMAL)
         pfm.check()
@@ -74,16 +75,16 @@ def test_fallback_downward_stops_at_the_watermark():
             if not found or found[-1] != zone_of(taken[-1]):
                 found.append(zone_of(taken[-1]))
         equal(found, [Zone.NORMAL, Zone.DMA32, Zone.DMA])
-        free = pfm.free_frames()
+        free = pfm.count_free()
         equal(free, (zone(pfm, 0).watermark, zone(pfm, 1).watermark, 0))
         # What is left is for those who need it.
-        refused(pfm, OutOfFramesError, pfm.alloc_pages, 1)
+        refused(pfm, OutOfFramesError, pfm.alloc_contiguous, 1)
         refused(pfm, OutOfFramesError, pfm.alloc_many, 1)
         for number in (Zone.DMA32, Zone.DMA):
             for _ in range(free[number]):
                 taken.append(pfm.alloc(0, number))
                 assert zone_of(taken[-1]) == number
-        equal(pfm.free_frames(), (0, 0, 0))
+        equal(pfm.count_free(), (0, 0, 0))
         for pfn in taken:
             pfm.free(pfn)
         equal(lists(pfm), before)
@@ -99,39 +100,39 @@ def test_fallback_of_a_block_keeps_the_watermark_too():
             except OutOfFramesError:
                 break
         for number in (Zone.DMA, Zone.DMA32):
-            assert pfm.free_frames()[number] >= zone(pfm, number).watermark
+            assert pfm.count_free()[number] >= zone(pfm, number).watermark
         pfm.check()
 
 
 def test_fallback_to_the_last_frame_above_the_watermark():
     entries = [
-        (0x1000, MIB, limine.USABLE),
-        (16 * MIB, 16 * MIB, limine.USABLE),
-        (4 * GIB, 2 * MIB, limine.USABLE),
+        (0x1000, MIB, protocol.USABLE),
+        (16 * MIB, 16 * MIB, protocol.USABLE),
+        (4 * GIB, 2 * MIB, protocol.USABLE),
     ]
     with FakeMachine(entries) as machine:
         pfm = machine.boot()
-        pfm.alloc_many(pfm.free_frames()[Zone.NORMAL])
-        spare = [pfm.free_frames()[number] - zone(pfm, number).watermark for number in (0, 1)]
+        pfm.alloc_many(pfm.count_free()[Zone.NORMAL])
+        spare = [pfm.count_free()[number] - zone(pfm, number).watermark for number in (0, 1)]
         equal(spare[1], 4096 - 32)
-        refused(pfm, OutOfFramesError, pfm.alloc_pages, spare[1] + 1)
-        run = pfm.alloc_pages(spare[1])
+        refused(pfm, OutOfFramesError, pfm.alloc_contiguous, spare[1] + 1)
+        run = pfm.alloc_contiguous(spare[1])
         equal(zone_of(run), Zone.DMA32)
         pfm.free(run)
         refused(pfm, OutOfFramesError, pfm.alloc_many, sum(spare) + 1)
         refused(pfm, OutOfFramesError, pfm.alloc_many, sum(spare) + 2)
         pfm.free_many(pfm.alloc_many(sum(spare)))
         # Its own zone may be asked for all of it.
-        pfm.free(pfm.alloc_pages(4096, zone=Zone.DMA32))
+        pfm.free(pfm.alloc_contiguous(4096, zone=Zone.DMA32))
         pfm.check()
 
 
 def test_nothing_for_dma_comes_from_above():
     with FakeMachine(
-        [(frames(MIB) << 12, MIB, limine.USABLE), (32 * MIB, 32 * MIB, limine.USABLE)]
+        [(frames(MIB) << 12, MIB, protocol.USABLE), (32 * MIB, 32 * MIB, protocol.USABLE)]
     ) as machine:
         pfm = machine.boot()
-        count = pfm.free_frames()[0]
+        count = pfm.count_free()[0]
         pfm.alloc_many(count, Zone.DMA)
         error = refused(pfm, OutOfFramesError, pfm.alloc, 0, Zone.DMA)
         equal((error.zone, error.free[0]), (Zone.DMA, 0))
@@ -141,7 +142,7 @@ def test_nothing_for_dma_comes_from_above():
 def test_magazine_serves_single_frames():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
-        total = pfm.free_frames()
+        total = pfm.count_free()
         pfn = pfm.alloc()
         cached = pfm.check().cached
         assert 0 < cached < MAGAZINE_FRAMES
@@ -150,9 +151,9 @@ def test_magazine_serves_single_frames():
         equal(pfm.check().cached, cached + 1)
         equal(pfm.alloc(), pfn)
         pfm.free(pfn)
-        equal(pfm.free_frames(), total)
+        equal(pfm.count_free(), total)
         pfm.drain()
-        equal((pfm.check().cached, pfm.free_frames()), (0, total))
+        equal((pfm.check().cached, pfm.count_free()), (0, total))
 
 
 def test_magazine_overflows_to_the_lists():
@@ -179,15 +180,15 @@ def test_magazine_is_merged_before_giving_up():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
         pfm.alloc_at(1, 1023)
-        pfm.alloc_at(1024 + 16, pfm.free_frames()[0] - 16)
+        pfm.alloc_at(1024 + 16, pfm.count_free()[0] - 16)
         # 16 frames are left, all of them in the magazine now.
         pfm.free(pfm.alloc())
         equal(pfm.check().cached, 16)
         equal(pfm.alloc(4), 1024)
-        equal(pfm.free_frames()[0], 0)
+        equal(pfm.count_free()[0], 0)
         pfm.free(1024)
         pfm.free(pfm.alloc())
-        equal(pfm.alloc_pages(16), 1024)
+        equal(pfm.alloc_contiguous(16), 1024)
         pfm.free(1024)
         pfm.free(pfm.alloc())
         equal(sorted(pfm.alloc_many(16)), list(range(1024, 1040)))
@@ -197,7 +198,7 @@ def test_magazine_is_merged_before_giving_up():
 def _top_of_memory(base, end):
     """Boot a machine whose highest RAM is `base`..`end`, use it, and expect each invariant to hold."""
     with FakeMachine(
-        [(MIB, 64 * MIB, limine.USABLE), (base, end - base, limine.USABLE)]
+        [(MIB, 64 * MIB, protocol.USABLE), (base, end - base, protocol.USABLE)]
     ) as machine:
         pfm = machine.boot()
         last = min(frames(end), PFN_LIMIT) - 1
@@ -214,7 +215,7 @@ def _top_of_memory(base, end):
         for pfn in taken:
             pfm.free(pfn)
         equal(lists(pfm), before)
-        run = pfm.alloc_pages(free)
+        run = pfm.alloc_contiguous(free)
         equal(run, frames(base))
         pfm.check()
         pfm.free(run)
@@ -236,7 +237,7 @@ def test_ram_up_to_and_past_16_tib():
 
 def test_largest_blocks_below_16_tib():
     base = 16 * TIB - 4 * GIB
-    with FakeMachine([(base, 4 * GIB, limine.USABLE)]) as machine:
+    with FakeMachine([(base, 4 * GIB, protocol.USABLE)]) as machine:
         pfm = machine.boot()
         before = lists(pfm)
         blocks = [pfm.alloc(18) for _ in range(before[Zone.NORMAL][18])]

@@ -21,7 +21,8 @@ from pfm import (
     OutOfFramesError,
     RefcountError,
 )
-from pfm.zone import ORDER_MAX, ZONES, zone_at, zone_of
+from pfm.alloc.zone import ORDER_MAX, zone_at, zone_of
+from pfm.control import ZONES
 
 # Blocks at a time, for the model's own memory.
 _BLOCKS_MAX = 2000
@@ -63,7 +64,7 @@ class Trace:
         self._limit = limit
         manager.drain()
         self._model = Model(manager)
-        self._first_free = manager.free_frames()
+        self._first_free = manager.count_free()
         self._lists = self.lists()
         # Of fixed length, since a list that grows asks for memory in a row.
         self._blocks = [None] * (_BLOCKS_MAX + _KEPT_MAX)
@@ -103,9 +104,9 @@ class Trace:
             if not self.step % 2000:
                 self._growing = not self._growing
             self._operations[random.getrandbits(16) % operation_count]()
-            if self.pfm.free_frames() != tuple(self._model.free):
+            if self.pfm.count_free() != tuple(self._model.free):
                 self._disagree(
-                    "free {}, expected {}".format(self.pfm.free_frames(), self._model.free)
+                    "free {}, expected {}".format(self.pfm.count_free(), self._model.free)
                 )
         self.finish()
         return self.failures
@@ -120,7 +121,7 @@ class Trace:
             self._release(block, self.pfm.free)
         if self.lists() != self._lists:
             self._disagree("free lists {}, at the start {}".format(self.lists(), self._lists))
-        if self.pfm.free_frames() != self._first_free:
+        if self.pfm.count_free() != self._first_free:
             self._disagree("not every frame came back")
         self.pfm.check()
 
@@ -248,13 +249,11 @@ class Trace:
         block = self._pick()
         if block is None:
             return
-        last = block.references == 1
-        if self.pfm.unref(self._member(block)) is not last:
-            self._disagree("last reference of {}".format(block.pfn))
-        if last:
+        block.references -= 1
+        if self.pfm.unref(self._member(block)) != block.references:
+            self._disagree("references left of {}".format(block.pfn))
+        if not block.references:
             self._forget(block)
-        else:
-            block.references -= 1
 
     def _alloc_pages(self):
         count = 1 + (random.getrandbits(12) >> random.getrandbits(3))
@@ -263,13 +262,13 @@ class Trace:
         align = 1 << (random.getrandbits(8) % 10)
         zone = self._top()
         if count > self.pfm._managed:
-            self._expect(ArgumentError, self.pfm.alloc_pages, count, align, zone)
+            self._expect(ArgumentError, self.pfm.alloc_contiguous, count, align, zone)
             return
         below = None
         if not random.getrandbits(2):
             below = random.getrandbits(31) % (self.pfm.max() + 100)
         try:
-            pfn = self.pfm.alloc_pages(count, align, zone, below, False, self.step)
+            pfn = self.pfm.alloc_contiguous(count, align, zone, below, False, self.step)
         except OutOfFramesError:
             self._exhausted(zone, count, align, self.pfm.max() + 1 if below is None else below)
             return
@@ -400,10 +399,10 @@ class Trace:
             (pfm.alloc, (19,), ArgumentError),
             (pfm.alloc, (0, 3), ArgumentError),
             (pfm.alloc, (0.0,), TypeError),
-            (pfm.alloc_pages, (0,), ArgumentError),
-            (pfm.alloc_pages, (pfm._managed + 1,), ArgumentError),
-            (pfm.alloc_pages, (1, 3), ArgumentError),
-            (pfm.alloc_pages, (1, 1, None, 7.5), TypeError),
+            (pfm.alloc_contiguous, (0,), ArgumentError),
+            (pfm.alloc_contiguous, (pfm._managed + 1,), ArgumentError),
+            (pfm.alloc_contiguous, (1, 3), ArgumentError),
+            (pfm.alloc_contiguous, (1, 1, None, 7.5), TypeError),
             (pfm.alloc_at, (beyond,), FrameRangeError),
             (pfm.alloc_at, (beyond - 1, 2), FrameRangeError),
             (pfm.alloc_at, (beyond - 1, 0), ArgumentError),

@@ -137,7 +137,7 @@ def test_omit_several(probe):
 
 @pytest.mark.parametrize("order, byte", [("junk", 0xDB), ("junk=0", 0), ("junk=0x5a", 0x5A)])
 def test_junk(probe, order, byte):
-    facts = booted(probe("REVISION=6", "JUNK"), order)
+    facts = booted(probe("REVISION=6", "POISON"), order)
     usable = [region for region in facts.regions if region[2] == USABLE]
     assert facts.numbers("junk") == [(byte * 0x0101010101010101, 1)] * len(usable)
 

@@ -1,0 +1,323 @@
+"""Blocks of 2**order frames handed out and taken back.
+
+Here stands the slow path: it checks everything and does every case.  The most
+frequent cases of `alloc` and `free` never reach it, for `fastpath.install` puts
+the fast path before them; docs/tour.md follows both.  Arguments and results are
+frame numbers and counts of frames.  Native code, with its state off the Python
+heap: no path of alloc and free touches it.
+"""
+
+import micropython
+from micropython import const
+
+from .. import fill
+from ..address import PAGE_SHIFT
+from ..arguments import number
+from ..control import MAGAZINE_SIZE, ZONES
+from ..errors import (
+    FrameCorruptError,
+    FrameNotPresentError,
+    FrameStateError,
+    LockHeldError,
+    LockTimeoutError,
+    OutOfFramesError,
+    RefcountError,
+)
+from ..frame.entry import (
+    ABSENT,
+    COMPOUND_TAIL,
+    ENTRY_SHIFT,
+    ENTRY_SIZE,
+    KIND_NAMES,
+    ORDER_MASK,
+    ORDER_SHIFT,
+    PART,
+    RC_MAX,
+    SMALL_WORD,
+    STATE_KIND_SHIFT,
+    STATE_SHIFT,
+    TAG_MAX,
+    TAIL,
+    USED_WORD,
+    PageFrame,
+)
+from ..frame.flags import PageFlags
+from ..lock import acquire, context, disable_irq, enable_irq, release
+from . import buddy, heads, magazine, poison, references
+from .compound import clear_tails, mark_tails
+from .compound import head as compound_head
+from .zone import ORDER_MAX, Zone, zone_of
+
+# alloc/magazine.py
+_MAGAZINE_FRAMES = const(64)
+_MAGAZINE_BATCH = const(32)
+
+_PAGE_WORDS = const(1024)
+
+# Found in this module's globals, where a builtin would be looked for in vain first.
+_INT = int
+
+
+class Blocks:
+    """The part of `PageFrameManager` that allocates and frees blocks, and counts their references."""
+
+    @micropython.native
+    def alloc(self, order=0, zone=None, zero=False, tag=0, compound=False):
+        """Allocate 2**order frames, aligned to their size, and return the first one's number.
+
+        `zone` is the highest zone that will do (default: the highest there is);
+        below it, zones are tried down to their low watermark.  `zero` clears the
+        frames, `tag` (32 bits) is kept as who allocated, `compound` makes every
+        frame of the block stand for the block in `ref` and `unref`.  The block
+        has one reference, and the flag SMALL (order 0) or COMPOUND.
+        Raises OutOfFramesError, ArgumentError, FrameCorruptError (debug).
+        Cost: a few instructions for order 0 at the highest zone, else a step per order split.
+        """
+        top = self._zone(zone)
+        # A call of `number` for what is no plain int in bounds alone.
+        if order.__class__ is not _INT or not 0 <= order <= ORDER_MAX:
+            order = number("order", order, 0, ORDER_MAX, "0 to 18")
+        if tag.__class__ is not _INT or not 0 <= tag <= TAG_MAX:
+            tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+        pfn = 0
+        if order == 0 and top == self._top:
+            pfn = self._pop()
+        if not pfn:
+            pfn = self._take(top, order)
+        if not pfn:
+            pfn = self._alloc_slow(top, order)
+        word = USED_WORD | order << ORDER_SHIFT | order << STATE_SHIFT
+        if order == 0:
+            word |= SMALL_WORD
+        elif compound:
+            word |= PageFlags.COMPOUND
+            mark_tails(self._zones[0], self._base, pfn, 1 << order)
+        self._hand_out(pfn, word, 0, 1 << order, zero, tag)
+        return pfn
+
+    @micropython.viper
+    def free(self, pfn):
+        """Free the block or run whose first frame is `pfn`, however it was allocated.
+
+        Raises FrameStateError for a frame that heads no allocated block (free
+        already, a tail, reserved), RefcountError when others hold references,
+        LockHeldError, FrameRangeError, FrameNotPresentError.  Takes its argument by
+        position.  Cost: a step per order merged.
+        """
+        self._free(pfn)
+
+    @micropython.native
+    def _free(self, pfn):
+        pfn = self._pfn(pfn)
+        word = references.drop_ref(self._base + (pfn << ENTRY_SHIFT), context(), 0)
+        if word < 0:
+            self._refuse("free", pfn, word)
+        self._give_back(pfn, word)
+
+    @micropython.native
+    def ref(self, pfn):
+        """Add a reference to the block headed (or, compound, containing) `pfn`; return how many it has.
+
+        Raises RefcountError at 65,535, otherwise as `free`.
+        """
+        pfn = self._pfn(pfn)
+        count = references.add_ref(self._head_entry(pfn), context())
+        if count < 0:
+            self._refuse("reference", pfn, count)
+        return count
+
+    @micropython.native
+    def unref(self, pfn):
+        """Drop a reference to the block headed (or, compound, containing) `pfn`; the last one frees it.
+
+        Returns how many are left, 0 when it did.  Errors and cost as `free`.
+        """
+        pfn = self._pfn(pfn)
+        entry = self._head_entry(pfn)
+        word = references.drop_ref(entry, context(), 1)
+        if word < 0:
+            self._refuse("unreference", pfn, word)
+        if word <= RC_MAX:
+            return word
+        self._give_back((entry - self._base) >> ENTRY_SHIFT, word)
+        return 0
+
+    @micropython.native
+    def drain(self):
+        """Give the frames of the calling processor's magazine back to the free lists, where they merge.
+
+        Raises LockHeldError, LockTimeoutError, NotInitialisedError.  Cost: a step per frame and order merged.
+        """
+        self._ready()
+        self._drain()
+
+    @micropython.native
+    def _zone(self, zone):
+        """Return the zone to begin at for the argument `zone`; -1 where no zone has ever had a frame."""
+        top = self._top
+        if top < 0:
+            self._ready()
+        if zone is None:
+            return top
+        if zone.__class__ is not _INT or not 0 <= zone < ZONES:
+            zone = number("zone", zone, 0, ZONES - 1, "Zone.DMA, DMA32 or NORMAL")
+        return zone if zone < top else top
+
+    @micropython.native
+    def _head_entry(self, pfn):
+        """Return the address of the entry that speaks for `pfn`: a compound tail's head, else its own."""
+        head = compound_head(self._base + (pfn << ENTRY_SHIFT), pfn)
+        return self._base + (head << ENTRY_SHIFT)
+
+    @micropython.native
+    def _pop(self):
+        """Return a frame of the processor's magazine, refilled when it is empty; 0 for none."""
+        own = self._magazine()
+        irq = disable_irq()
+        pfn = magazine.pop(own)
+        enable_irq(irq)
+        if pfn:
+            return pfn
+        zone = self._zones[self._top]
+        irq = acquire(zone, Zone.NAMES[self._top])
+        magazine.fill(zone, self._base, own, _MAGAZINE_BATCH)
+        pfn = magazine.pop(own)
+        release(zone, irq)
+        return pfn
+
+    @micropython.native
+    def _take(self, top, order):
+        """Return a block taken off the free lists of `top` or, above their watermarks, of lower zones; else 0."""
+        zone = top
+        while zone >= 0:
+            address = self._zones[zone]
+            irq = acquire(address, Zone.NAMES[zone])
+            pfn = 0
+            if zone == top or buddy.spare(address) >= 1 << order:
+                pfn = buddy.take(address, self._base, order)
+            release(address, irq)
+            if pfn:
+                return pfn
+            zone -= 1
+        return 0
+
+    @micropython.native
+    def _alloc_slow(self, top, order):
+        """Try once more with the magazines' frames merged; raise OutOfFramesError when that fails too."""
+        self._drain()
+        pfn = self._take(top, order)
+        if not pfn:
+            self._run_out(top, order, 1 << order)
+        return pfn
+
+    def _run_out(self, top, order, count):
+        # Where there has never been a frame, every zone has been looked at.
+        raise OutOfFramesError(top if top >= 0 else ZONES - 1, order, count, self.count_free())
+
+    @micropython.native
+    def _hand_out(self, pfn, word, count, frames, zero, tag):
+        """Write the head of a block or run taken off the lists, with what `alloc` was asked for."""
+        phys = 0
+        if self.debug:
+            phys = poison.spoiled(self._hhdm, self._base, pfn, frames)
+        heads.write(self._base, pfn, word, count, tag)
+        if phys:
+            value = poison.word_at(self._hhdm + phys)
+            # No lock is asked for: a guard may hold it, and the block is nobody's yet.
+            self._give_back(pfn, heads.forget(self._base + (pfn << ENTRY_SHIFT)))
+            raise FrameCorruptError(phys >> PAGE_SHIFT, phys, value)
+        if zero:
+            fill.words(self._hhdm + (pfn << PAGE_SHIFT), frames * _PAGE_WORDS, 0)
+
+    @micropython.native
+    def _give_back(self, pfn, word):
+        """Free what a retired head with that first word headed."""
+        entry = self._base + (pfn << ENTRY_SHIFT)
+        order = word >> STATE_SHIFT & ORDER_MASK
+        count = heads.run_length(entry)
+        if not count:
+            if order and heads.kind(entry + ENTRY_SIZE) == COMPOUND_TAIL:
+                clear_tails(self._base, pfn, 1 << order)
+            self._give_block(pfn, order)
+            return
+        end = pfn + count
+        while True:
+            self._give_block(pfn, order)
+            pfn += 1 << order
+            if pfn == end:
+                return
+            order = heads.forget_part(self._base + (pfn << ENTRY_SHIFT))
+
+    @micropython.native
+    def _give_block(self, pfn, order):
+        if self.debug:
+            poison.poison(self._zones[0], self._hhdm, self._base, pfn, 1 << order)
+        zone = zone_of(pfn)
+        address = self._zones[zone]
+        if order == 0 and zone == self._top:
+            own = self._magazine()
+            irq = disable_irq()
+            done = magazine.push(own, self._base, pfn, _MAGAZINE_FRAMES)
+            enable_irq(irq)
+            if done:
+                return
+            irq = acquire(address, Zone.NAMES[zone])
+            magazine.drain(address, self._base, own, _MAGAZINE_BATCH)
+            magazine.push(own, self._base, pfn, _MAGAZINE_FRAMES)
+            release(address, irq)
+            return
+        irq = acquire(address, Zone.NAMES[zone])
+        buddy.give(address, self._base, pfn, order)
+        release(address, irq)
+
+    @micropython.native
+    def _magazine(self):
+        return self._magazines + (context() - 1) * MAGAZINE_SIZE
+
+    @micropython.native
+    def _drain(self):
+        if self._top >= 0:
+            irq = acquire(self._zones[self._top], Zone.NAMES[self._top])
+            self._drain_locked()
+            release(self._zones[self._top], irq)
+
+    @micropython.native
+    def _drain_locked(self):
+        """Empty the magazine into the highest zone, whose lock is held."""
+        magazine.drain(self._zones[self._top], self._base, self._magazine(), 0)
+
+    def _refuse(self, action, pfn, code):
+        """Raise the error that a negative `code` of references.py stands for."""
+        if code > references.NOT_USED:
+            error = LockHeldError if -code == context() else LockTimeoutError
+            raise error(pfn, -code)
+        entry = PageFrame.at(self._head_entry(pfn))
+        if code == references.SHARED:
+            raise RefcountError(action, pfn, entry.rc)
+        if code == references.RC_FULL:
+            raise RefcountError(action, pfn, RC_MAX)
+        if entry.state >> STATE_KIND_SHIFT == ABSENT:
+            raise FrameNotPresentError(pfn)
+        raise FrameStateError(action, pfn, self.describe(pfn))
+
+    def describe(self, pfn):
+        """Return what the frame is at the moment in words, such as `"inside the free block at 512"`.
+
+        Takes no lock.  Raises FrameRangeError, NotInitialisedError.
+        """
+        pfn = self._pfn(pfn)
+        kind = heads.kind(self._base + (pfn << ENTRY_SHIFT))
+        if kind == COMPOUND_TAIL:
+            head = compound_head(self._base + (pfn << ENTRY_SHIFT), pfn)
+            return "tail of the compound block at {}".format(head)
+        if kind == PART:
+            return "part of the run at {}".format(
+                PageFrame.at(self._base + (pfn << ENTRY_SHIFT)).prev
+            )
+        if kind != TAIL:
+            return KIND_NAMES[kind]
+        head = buddy.head_of(self._base, pfn)
+        if not head:
+            return "in no block"
+        kind = heads.kind(self._base + (head << ENTRY_SHIFT))
+        return "inside the {} block at {}".format(KIND_NAMES[kind], head)

@@ -1,0 +1,80 @@
+"""The head of an allocated block or run, as the allocator writes, reads and clears it.
+
+Nobody refers to a block while its head is written: it is off the free lists and has
+not been handed out.  Nothing here touches the Python heap.
+"""
+
+import micropython
+from micropython import const
+
+# frame/entry.py
+_ENTRY_SHIFT = const(5)
+_ORDER_MASK = const(31)
+_STATE_SHIFT = const(24)
+_KIND_SHIFT = const(29)
+_WORD_NEXT = const(1)
+_WORD_PREV = const(2)
+_WORD_RC = const(3)
+_RC_SHIFT = const(16)
+_WORD_LIST_LOW = const(4)
+_WORD_LIST_HIGH = const(5)
+_WORD_TAG = const(7)
+
+
+@micropython.viper
+def write(base: int, pfn: int, word: int, count: int, tag: int):
+    """Write the head of an allocated block or run: first word, frames of a run (else 0), tag; rc becomes 1."""
+    e = ptr32(base + (pfn << _ENTRY_SHIFT))
+    e[0] = word
+    e[_WORD_NEXT] = count
+    e[_WORD_PREV] = 0
+    e[_WORD_RC] = 1 << _RC_SHIFT
+    e[_WORD_LIST_LOW] = 0
+    e[_WORD_LIST_HIGH] = 0
+    e[_WORD_TAG] = tag
+
+
+@micropython.viper
+def forget(entry: int) -> int:
+    """Make the head of a block that nobody has been given yet no head any more; return its first word."""
+    e = ptr32(entry)
+    word = int(e[0])
+    e[0] = 0
+    e[_WORD_RC] = 0
+    return word
+
+
+@micropython.viper
+def forget_part(entry: int) -> int:
+    """Make a run's part no head any more and return the order that it had."""
+    e = ptr32(entry)
+    word = int(e[0])
+    e[0] = 0
+    return (word >> _STATE_SHIFT) & _ORDER_MASK
+
+
+@micropython.viper
+def clear_entries(base: int, start: int, end: int):
+    """Make the entries `start`..`end` the inside of blocks.  A lock that a guard holds stays held."""
+    while start < end:
+        e = ptr32(base + (start << _ENTRY_SHIFT))
+        e[0] = 0
+        e[_WORD_NEXT] = 0
+        e[_WORD_PREV] = 0
+        e[_WORD_RC] = 0
+        e[_WORD_LIST_LOW] = 0
+        e[_WORD_LIST_HIGH] = 0
+        e[_WORD_TAG] = 0
+        start += 1
+
+
+@micropython.viper
+def kind(entry: int) -> int:
+    """Return the kind of an entry."""
+    return int(ptr32(entry)[0]) >> _KIND_SHIFT
+
+
+@micropython.viper
+def run_length(entry: int) -> int:
+    """Return the frames of the run that a used entry heads, 0 when it heads a block."""
+    return int(ptr32(entry)[_WORD_NEXT])

@@ -1,0 +1,79 @@
+"""A magazine: up to 64 free frames that a processor takes from and gives to without a zone's lock.
+
+It holds frames of the highest zone only, each of the kind CACHED.  When it is empty
+it is filled half from the free lists, when it is full it is drained by half.  In the
+control page it is a count and that many PFNs.  Here `zone`, `base` and `magazine` are
+signed virtual addresses; nothing touches the Python heap.
+"""
+
+import micropython
+from micropython import const
+
+from .buddy import give, take
+
+# frame/entry.py
+_ENTRY_SHIFT = const(5)
+_CACHED = const(4)
+_KIND_SHIFT = const(29)
+
+# Frames that a magazine holds, and how many move at once.
+MAGAZINE_FRAMES = const(64)
+MAGAZINE_BATCH = const(32)
+
+
+@micropython.viper
+def pop(magazine: int) -> int:
+    """Take a frame out of the magazine; 0 when it is empty.  Interrupts are off."""
+    m = ptr32(magazine)
+    count = int(m[0])
+    if count == 0:
+        return 0
+    m[0] = count - 1
+    return int(m[count])
+
+
+@micropython.viper
+def push(magazine: int, base: int, pfn: int, limit: int) -> int:
+    """Put a retired frame into the magazine and return 1, or 0 when it holds `limit`.  Interrupts are off."""
+    m = ptr32(magazine)
+    count = int(m[0]) + 1
+    if count > limit:
+        return 0
+    ptr32(base + (pfn << _ENTRY_SHIFT))[0] = int(_CACHED) << _KIND_SHIFT
+    m[count] = pfn
+    m[0] = count
+    return 1
+
+
+@micropython.viper
+def fill(zone: int, base: int, magazine: int, limit: int):
+    """Move single frames from the free lists into the magazine until it holds `limit`."""
+    m = ptr32(magazine)
+    count = int(m[0])
+    while count < limit:
+        pfn = int(take(zone, base, 0))
+        if pfn == 0:
+            break
+        e = ptr32(base + (pfn << _ENTRY_SHIFT))
+        e[0] = int(_CACHED) << _KIND_SHIFT
+        count += 1
+        m[count] = pfn
+    m[0] = count
+
+
+@micropython.viper
+def drain(zone: int, base: int, magazine: int, limit: int):
+    """Give frames of the magazine back to the free lists until it holds `limit`."""
+    m = ptr32(magazine)
+    count = int(m[0])
+    while count > limit:
+        pfn = int(m[count])
+        count -= 1
+        give(zone, base, pfn, 0)
+    m[0] = count
+
+
+@micropython.viper
+def count(magazine: int) -> int:
+    """Return how many frames the magazine holds."""
+    return int(ptr32(magazine)[0])

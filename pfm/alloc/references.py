@@ -1,0 +1,77 @@
+"""References to an allocated block: added, dropped, and the last one taken, under the head's lock.
+
+`entry` is the address of the head's entry as a signed number.  Nothing here touches the Python heap.
+"""
+
+import micropython
+from micropython import const
+
+from ..lock import release, try_acquire
+
+# frame/entry.py
+_USED = const(2)
+_KIND_SHIFT = const(29)
+_WORD_RC = const(3)
+_RC_SHIFT = const(16)
+_LOCK_OFFSET = const(24)
+_RC_MAX = const(0xFFFF)
+
+# What the functions below return instead of a count or a word; other negative
+# numbers are minus the context that holds the frame's lock.
+NOT_USED = const(-1 << 20)
+SHARED = const((-1 << 20) - 1)
+RC_FULL = const((-1 << 20) - 2)
+
+
+@micropython.viper
+def drop_ref(entry: int, owner: int, unref: int) -> int:
+    """Take the last reference from an allocated block's head and return its first word, no head any more.
+
+    With more than one reference, drops one and returns how many are left if `unref`, else
+    returns SHARED.  A first word is larger than any count.
+    """
+    e = ptr32(entry)
+    # Before the lock is, for the entry of an absent frame cannot be written.
+    if (int(e[0]) >> _KIND_SHIFT) != _USED:
+        return NOT_USED
+    irq = int(try_acquire(entry + _LOCK_OFFSET, owner))
+    if irq < 0:
+        return irq
+    word = int(e[0])
+    result = word
+    if (word >> _KIND_SHIFT) != _USED:
+        result = NOT_USED
+    else:
+        rc = int(e[_WORD_RC]) >> _RC_SHIFT
+        if rc > 1:
+            if unref:
+                e[_WORD_RC] = int(e[_WORD_RC]) - (1 << _RC_SHIFT)
+                result = rc - 1
+            else:
+                result = SHARED
+        else:
+            e[0] = 0
+            e[_WORD_RC] = 0
+    release(entry + _LOCK_OFFSET, irq)
+    return result
+
+
+@micropython.viper
+def add_ref(entry: int, owner: int) -> int:
+    """Add a reference to an allocated block's head and return how many there are."""
+    e = ptr32(entry)
+    if (int(e[0]) >> _KIND_SHIFT) != _USED:
+        return NOT_USED
+    irq = int(try_acquire(entry + _LOCK_OFFSET, owner))
+    if irq < 0:
+        return irq
+    result = int(NOT_USED)
+    if (int(e[0]) >> _KIND_SHIFT) == _USED:
+        rc = int(e[_WORD_RC]) >> _RC_SHIFT
+        if rc == _RC_MAX:
+            result = int(RC_FULL)
+        else:
+            e[_WORD_RC] = int(e[_WORD_RC]) + (1 << _RC_SHIFT)
+            result = rc + 1
+    release(entry + _LOCK_OFFSET, irq)
+    return result

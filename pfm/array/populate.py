@@ -1,0 +1,144 @@
+"""Pages of the array that get a frame of their own only when an entry in them is first written.
+
+Most pages of the array say the same: 128 frames, all inside free blocks, or
+all reserved.  At init such pages are mapped to one read-only page for all of
+them, whose entries have the byte `shared` set.  Whoever is about to write an
+entry looks at that byte and calls `populate`, which gives the page a frame of
+its own out of a pool that init set aside.  So init does not depend on how
+much RAM there is, and memory is written where frames are used.
+
+The pool's state is a struct in the control page, behind the zones:
+
+    word 0     lock
+         1     whether page tables are to be written: 1 on the target, 0 on a host
+         2, 3  physical address of the pool's next frame
+         4, 5  offset of the HHDM
+         6     the file of physical memory, on a host
+"""
+
+import micropython
+import uctypes
+from micropython import const
+
+from ..control import POOL_OFFSET, POOL_SIZE, fits
+from ..errors import LockTimeoutError
+from ..fill import store_entries
+from ..lock import context, release, try_acquire
+
+try:
+    from cpu import cr3, invlpg
+except ImportError:
+    cr3 = invlpg = None
+
+# address.py
+_PAGE_SHIFT = const(12)
+_PAGE_SIZE = const(1 << 12)
+
+# control.py
+_POOL_OFFSET = const(768)
+
+# frame/entry.py
+_ENTRY_SHIFT = const(5)
+_GRANULE_SHIFT = const(7)
+_GRANULE = const(128)
+_BYTE_SHARED = const(13)
+
+# What maps a page on a host, called with (page, file, physical address); set by pfm.testing.
+host_map = None
+
+POOL = {
+    "lock": 0 | uctypes.UINT32,
+    "has_tables": 4 | uctypes.UINT32,
+    "next_phys": 8 | uctypes.UINT64,
+    "hhdm": 16 | uctypes.UINT64,
+    "file": 24 | uctypes.UINT32,
+}
+
+fits("the pool", uctypes.sizeof(POOL), POOL_SIZE)
+
+# Words of the struct.
+_HAS_TABLES = const(1)
+_NEXT_LOW = const(2)
+_NEXT_HIGH = const(3)
+_HHDM_LOW = const(4)
+_HHDM_HIGH = const(5)
+_POOL_FILE = const(6)
+
+# Intel SDM volume 3, 4.5: levels of tables, which entry of a table it is, the low bits of an
+# entry (present and writable), and in its upper half those of the address and NX.
+_LEVELS = const(4)
+_INDEX_MASK = const(511)
+_TABLE_ENTRY_SHIFT = const(3)
+_PHYS_HIGH = const(0xFFFFF)
+_NX_SHIFT = const(31)
+_PRESENT_WRITE = const(3)
+
+
+def _timeout(owner):
+    raise LockTimeoutError("pool of the array", owner)
+
+
+def pool_at(control_virt):
+    """Return the pool's state in the control page at `control_virt` as a `uctypes.struct`."""
+    return uctypes.struct(control_virt + POOL_OFFSET, POOL)
+
+
+@micropython.viper
+def _leaf(hhdm: int, virt: int) -> int:
+    """Return the address of the page table entry that maps the 4 KiB page at `virt`."""
+    table = int(cr3()) >> _PAGE_SHIFT << _PAGE_SHIFT
+    shift = 39
+    level = int(_LEVELS)
+    while level > 1:
+        words = ptr32(hhdm + table)
+        index = (virt >> shift & _INDEX_MASK) << 1
+        table = (int(words[index]) >> _PAGE_SHIFT << _PAGE_SHIFT) | (
+            int(words[index + 1]) & _PHYS_HIGH
+        ) << 32
+        shift -= 9
+        level -= 1
+    return hhdm + table + ((virt >> shift & _INDEX_MASK) << _TABLE_ENTRY_SHIFT)
+
+
+@micropython.viper
+def populate(control: int, entry: int):
+    """Give the page of `entry` a frame of its own, if it still shares one.
+
+    `control` is the address of the control page, or of a zone in it.  Another
+    processor that has the page in its TLB goes on reading the shared page until
+    it flushes, and faults when it writes.  Raises LockTimeoutError when another
+    processor keeps the pool's lock over the whole bounded wait.
+    """
+    pool = (control >> _PAGE_SHIFT << _PAGE_SHIFT) + _POOL_OFFSET
+    irq = int(try_acquire(pool, int(context())))
+    if irq < 0:
+        _timeout(0 - irq)
+    if int(ptr8(entry)[_BYTE_SHARED]):
+        page = entry >> _PAGE_SHIFT << _PAGE_SHIFT
+        state = ptr32(pool)
+        phys = int(state[_NEXT_LOW]) | int(state[_NEXT_HIGH]) << 32
+        hhdm = int(state[_HHDM_LOW]) | int(state[_HHDM_HIGH]) << 32
+        # All entries of the shared page are alike.
+        store_entries(hhdm + phys, int(_GRANULE), int(ptr32(page)[0]), 0)
+        if int(state[_HAS_TABLES]):
+            leaf = ptr32(_leaf(hhdm, page))
+            leaf[1] = (phys >> 32) | int(leaf[1]) >> _NX_SHIFT << _NX_SHIFT
+            leaf[0] = phys | _PRESENT_WRITE
+            invlpg(page)
+        else:
+            # Without the lock, for a host may refuse, and nobody else runs there.
+            release(pool, irq)
+            host_map(page, int(state[_POOL_FILE]), phys)
+        state[_NEXT_LOW] = phys + _PAGE_SIZE
+        state[_NEXT_HIGH] = (phys + _PAGE_SIZE) >> 32
+    release(pool, irq)
+
+
+@micropython.viper
+def populate_range(control: int, base: int, start: int, end: int):
+    """`populate` every page of the entries `start`..`end` that still shares its frame."""
+    while start < end:
+        entry = base + (start << _ENTRY_SHIFT)
+        if int(ptr8(entry)[_BYTE_SHARED]):
+            populate(control, entry)
+        start = (start >> _GRANULE_SHIFT << _GRANULE_SHIFT) + _GRANULE

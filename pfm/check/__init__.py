@@ -1,0 +1,1 @@
+"""The invariants of the manager's memory, walked by `PFM.check()`."""

@@ -1,0 +1,57 @@
+"""The control page: the allocator's own state in memory, laid out in one place.
+
+    offset            what
+         0 to   767   the structs of the three zones (alloc/zone.py)
+       768 to   831   the pool of pages for the array (array/populate.py)
+       832 to   895   the fast path's struct (fastpath.py)
+       896 to   959   the same struct for `clear_flags`
+      1024            magazines, one for each processor (alloc/magazine.py)
+
+It lies in the first of the array's own frames, so that viper code reaches it
+without the Python heap and it outlives the interpreter.
+"""
+
+from micropython import const
+
+ZONES_OFFSET = const(0)
+ZONE_SIZE = const(256)
+ZONE_SHIFT = const(8)
+ZONES = const(3)
+
+POOL_OFFSET = const(768)
+POOL_SIZE = const(64)
+
+FAST_OFFSET = const(832)
+FAST_CLEAR_OFFSET = const(896)
+FAST_SIZE = const(64)
+
+MAGAZINES_OFFSET = const(1024)
+MAGAZINE_SIZE = const(512)
+
+
+def size(processors):
+    """Return the bytes of control memory for that many processors."""
+    return MAGAZINES_OFFSET + processors * MAGAZINE_SIZE
+
+
+def fits(what, found, room):
+    """Raise ValueError if `what`, of `found` bytes, is larger than its `room` in the control page."""
+    if found > room:
+        raise ValueError("{} has {} bytes, its room {}".format(what, found, room))
+
+
+def _check_layout():
+    end = 0
+    for offset, length in (
+        (ZONES_OFFSET, ZONES * ZONE_SIZE),
+        (POOL_OFFSET, POOL_SIZE),
+        (FAST_OFFSET, FAST_SIZE),
+        (FAST_CLEAR_OFFSET, FAST_SIZE),
+        (MAGAZINES_OFFSET, MAGAZINE_SIZE),
+    ):
+        if offset < end:
+            raise ValueError("control page: {} overlaps what ends at {}".format(offset, end))
+        end = offset + length
+
+
+_check_layout()

@@ -1,0 +1,149 @@
+"""A guard: one frame's entry, locked from `get` until it is released."""
+
+import micropython
+import uctypes
+from micropython import const
+
+from ..errors import ReleasedError
+from ..lock import acquire, enable_irq, leave, xchg32
+from .entry import LOCK_OFFSET, PageFrame
+
+# frame/entry.py
+_ENTRY_SHIFT = const(5)
+_WORD_LOCK = const(6)
+_LOCK_OFFSET = const(24)
+
+# fastpath.py
+_FAST_PLAIN = const(5)
+_FAST_GUARDS = const(9)
+_FAST_IRQ = const(10)
+_FAST_OWNER = const(11)
+
+# What a guard holds: the address of the struct of fastpath.py, the entry's address until
+# release, the entry as a struct, and `unlock`.
+_STRUCT = const(0)
+_VIRT = const(1)
+_FIELDS = const(2)
+_UNLOCK = const(3)
+
+
+def _field(name):
+    def load(self):
+        return getattr(_entry(self._held), name)
+
+    def store(self, value):
+        setattr(_entry(self._held), name, value)
+
+    return property(load, store)
+
+
+class FrameGuard:
+    """Holds a frame's lock from its making to `release()` or the end of its `with` block.
+
+    The fields are attributes; the `with` statement yields the entry itself, a
+    `uctypes.struct`, whose fields are reached faster.  A value is cut to its
+    field's width, as `uctypes` does.  While a processor holds guards its interrupts
+    are off, and every other call that takes a lock of theirs raises LockHeldError.
+    A guard that is dropped without a release keeps its frame locked, since the
+    collector tells nobody: `PFM.unlock(pfn)` gives that lock back.
+    """
+
+    @micropython.viper
+    def __init__(self, held):
+        # [address of the struct of hot.py, the entry's address until release, the entry, unlock]:
+        # one attribute for all, for at each store of one a class with properties is searched.
+        self._held = held
+
+    flags = _field("flags")
+    order = _field("order")
+    next = _field("next")
+    prev = _field("prev")
+    size_class = _field("size_class")
+    rc = _field("rc")
+    freelist_va = _field("freelist_va")
+    tag = _field("tag")
+
+    def release(self):
+        """Give the lock back.  Raises ReleasedError when that has been done."""
+        _entry(self._held)
+        self.__exit__(None, None, None)
+
+    @micropython.viper
+    def __enter__(self):
+        held = self._held
+        if int(held[_VIRT]) == 0:
+            self.release()
+        return held[_FIELDS]
+
+    @micropython.viper
+    def __exit__(self, kind, value, traceback):
+        held = self._held
+        virt = int(held[_VIRT])
+        if virt:
+            held[_VIRT] = 0
+            # Not where `PFM.unlock` has been before.
+            if int(ptr32(virt)[_WORD_LOCK]):
+                h = ptr32(int(held[_STRUCT]))
+                if int(h[_FAST_PLAIN]):
+                    h[_FAST_GUARDS] = int(h[_FAST_GUARDS]) - 1
+                    ptr32(virt)[_WORD_LOCK] = 0
+                else:
+                    held[_UNLOCK](virt, h)
+
+
+def _entry(held):
+    """Return the entry of a guard that has not been released."""
+    if not held[_VIRT]:
+        raise ReleasedError(_pfn(held[_STRUCT], uctypes.addressof(held[_FIELDS])))
+    return held[_FIELDS]
+
+
+@micropython.viper
+def _pfn(hot: int, entry_virt: int) -> int:
+    h = ptr32(hot)
+    return (entry_virt - (int(h[0]) | int(h[1]) << 32)) >> _ENTRY_SHIFT
+
+
+@micropython.viper
+def unlock(entry_virt: int, h: ptr32):
+    """Give the lock of a guard's entry back; with the last guard's, interrupts come back."""
+    guards = int(h[_FAST_GUARDS]) - 1
+    h[_FAST_GUARDS] = guards
+    xchg32(entry_virt + _LOCK_OFFSET, 0)
+    if guards == 0:
+        enable_irq(int(h[_FAST_IRQ]))
+
+
+@micropython.viper
+def _count(h: ptr32, irq: int):
+    """Count a guard; the first one keeps the interrupt state from before it."""
+    if int(h[_FAST_GUARDS]) == 0:
+        h[_FAST_IRQ] = irq
+    h[_FAST_GUARDS] = int(h[_FAST_GUARDS]) + 1
+
+
+@micropython.native
+def guard(hot, entry_virt, pfn):
+    """Lock the frame `pfn`, whose entry is present and may be written, and return its `FrameGuard`.
+
+    `hot` is the address of the struct of hot.py.  Interrupts stay off, but the section
+    of the lock ends here, for the caller's code must stay open to a KeyboardInterrupt.
+    Raises LockHeldError, LockTimeoutError.
+    """
+    made = FrameGuard([hot, entry_virt, PageFrame.at(entry_virt), unlock])
+    # Nothing after the lock is taken can fail.
+    state = acquire(entry_virt + LOCK_OFFSET, pfn)
+    _count(hot, state)
+    leave(0)
+    return made
+
+
+@micropython.viper
+def lost(hot: int, entry_virt: int) -> int:
+    """Release the frame's lock if a guard of this context holds it, and return 1; else minus the head_of, or 0."""
+    h = ptr32(hot)
+    head_of = int(ptr32(entry_virt)[_WORD_LOCK])
+    if head_of != int(h[_FAST_OWNER]) or int(h[_FAST_GUARDS]) == 0:
+        return 0 - head_of
+    unlock(entry_virt, h)
+    return 1

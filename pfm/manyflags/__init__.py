@@ -1,0 +1,1 @@
+"""The flags of many frames in one call."""

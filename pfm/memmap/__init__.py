@@ -1,0 +1,1 @@
+"""From the loader's memory map to regions of whole frames."""

@@ -1,0 +1,62 @@
+"""The manager's reports on memory, in the habit of /proc, crash and drgn.
+
+At the prompt a report prints itself as a table; in a script its attributes are
+the values.  Each is made by a walk over the entries, compares what it found
+with the counters that are kept, and ends with `verified` or with what differs.
+None takes a lock: while another processor allocates, a difference may be no
+more than that.
+"""
+
+from ..frame.flags import flags_number
+from .chart import Chart
+from .identify import Identity
+from .meminfo import BuddyInfo, MemInfo, MemMap
+from .pagetypes import FlagRanges, PageTypes
+
+
+class Reports:
+    """The part of `PageFrameManager` that tells what there is.  All raise NotInitialisedError before init."""
+
+    def meminfo(self):
+        """Return each zone's frames by use, as `MemInfo`.  Cost: a step per block."""
+        self._ready()
+        return MemInfo(self)
+
+    def buddyinfo(self):
+        """Return the free blocks of each zone by order, as `BuddyInfo`.  Cost: a step per block."""
+        self._ready()
+        return BuddyInfo(self)
+
+    def memmap(self):
+        """Return the memory map as regions of frames, as `MemMap`.  Cost: a step per block."""
+        self._ready()
+        return MemMap(self)
+
+    def page_types(self):
+        """Return how many frames have which kind and flags, as `PageTypes`.  Cost: a step per frame, in viper."""
+        self._ready()
+        return PageTypes(self)
+
+    def flag_ranges(self, flags):
+        """Return the ranges of frames with all of `flags`, as `FlagRanges`: iterate for (first frame, count).
+
+        Frames of holes have RESERVED alone, as `check_flags` has it.  Raises
+        FlagsRangeError, TypeError.  Cost: a step per frame, in viper, as far as one iterates.
+        """
+        self._ready()
+        return FlagRanges(self, flags_number(flags))
+
+    def identify(self, addr):
+        """Return what lies at the address `addr`, as `Identity`.
+
+        A `Phys` is a physical address and a `PFN` a frame.  Any other integer is
+        virtual where it is in the HHDM's RAM, in the array or from 2**52 up, else physical.
+        Raises ArgumentError, TypeError.  Cost: a step per region, order and paging level.
+        """
+        self._ready()
+        return Identity(self, addr)
+
+    def chart(self):
+        """Return memory drawn in characters, as `Chart`.  Cost: a step per block and character."""
+        self._ready()
+        return Chart(self)

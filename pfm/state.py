@@ -1,0 +1,76 @@
+"""What a manager is made of: every attribute of its state, declared once, and the checks that all calls share.
+
+`PageFrameManager` joins sibling classes (blocks, runs, many frames, flags, reports)
+over this one state.  No sibling derives from another.
+"""
+
+import micropython
+
+from .arguments import integer
+from .errors import FrameRangeError, NotInitialisedError
+
+# Found in this module's globals, where a builtin would be looked for in vain first.
+_INT = int
+
+
+class State:
+    """The attributes of a manager, with their values before `init`; addresses are signed numbers."""
+
+    # What users see: docs/api.md.
+    initialised = False
+    regions = ()
+    array = None
+    space = None
+    hhdm = 0
+    debug = False
+    init_us = 0
+
+    # The machine, and the types of the memory map that were made usable later.
+    _machine = None
+    _reclaimed = ()
+    # The struct for `resume`, where `save` has been called.
+    _saved = None
+
+    # Address of the array of entries, and offset of the HHDM.
+    _base = 0
+    _hhdm = 0
+    # The lowest and the highest frame with RAM: before init every frame is out of bounds.
+    _first = 0
+    _last = -1
+
+    # Addresses of the zones' structs, of the first magazine, and of the struct of fastpath.py.
+    _zones = ()
+    _magazines = 0
+    _fast = 0
+    _processors = 0
+    # The highest zone with a usable frame, -1 for none, and how many usable frames there are.
+    _top = -1
+    _managed = 0
+
+    # The rows of RAM, and the regions that they were made of (manyflags/calls.py).
+    _rows = None
+    _rows_of = None
+
+    @micropython.native
+    def _ready(self):
+        """Raise NotInitialisedError before init."""
+        if self._last < 0:
+            self._out_of_bounds(0)
+
+    @micropython.native
+    def _pfn(self, pfn):
+        """Return `pfn` as a plain int in bounds.  Raises FrameRangeError, TypeError, NotInitialisedError."""
+        if pfn.__class__ is not _INT:
+            pfn = self._plain_pfn(pfn)
+        if not self._first <= pfn <= self._last:
+            self._out_of_bounds(pfn)
+        return pfn
+
+    def _plain_pfn(self, pfn):
+        self._ready()
+        return integer("pfn", pfn, "0 to 2**32 - 1")
+
+    def _out_of_bounds(self, pfn):
+        if self._last < 0:
+            raise NotInitialisedError("PFM.init() has not been called")
+        raise FrameRangeError(pfn, self._first, self._last)
