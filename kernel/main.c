@@ -15,11 +15,11 @@
 #include "gdt.h"
 #include "heap.h"
 #include "idt.h"
+#include "image.h"
 #include "irq.h"
 #include "main.h"
 #include "memory.h"
-#include "modkernel.h"
-#include "power.h"
+#include "panic.h"
 #include "pytrace.h"
 #include "requests.h"
 #include "uart.h"
@@ -91,5 +91,5 @@ void gc_collect(void) {
 }
 
 void nlr_jump_fail(void *val) {
-    power_panic("exception at %p raised where none is caught", val);
+    panic("exception at %p raised where none is caught", val);
 }

@@ -5,36 +5,19 @@
 #include <string.h>
 
 #include "py/binary.h"
-#include "py/mperrno.h"
 #include "py/mphal.h"
 #include "py/objarray.h"
-#include "py/objexcept.h"
 #include "py/objstr.h"
 #include "py/runtime.h"
 
-#include "critical.h"
+#include "fault.h"
 #include "heap.h"
-#include "modkernel.h"
+#include "image.h"
 #include "power.h"
 
 // What survives a soft reset: Python's to lay out, zero at power on.
 #define STATE_SIZE 4096
 static char state[STATE_SIZE] __attribute__((aligned(STATE_SIZE)));
-
-MP_DEFINE_EXCEPTION(AccessFault, OSError)
-
-NORETURN void kernel_raise_access_fault(uintptr_t address_virt, const char *access, const char *cause) {
-    critical_abandon();
-    vstr_t vstr;
-    vstr_init(&vstr, 64);
-    vstr_printf(&vstr, "%s of v0x%016lx: %s", access, address_virt, cause);
-    mp_obj_t args[] = {
-        MP_OBJ_NEW_SMALL_INT(MP_EFAULT),
-        mp_obj_new_str_from_vstr(&vstr),
-        mp_obj_new_int_from_ull(address_virt),
-    };
-    nlr_raise(mp_obj_exception_make_new(&mp_type_AccessFault, MP_ARRAY_SIZE(args), 0, args));
-}
 
 // exit(code): ends the machine with this exit code.
 static mp_obj_t kernel_exit(mp_obj_t code_in) {

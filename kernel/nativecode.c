@@ -8,7 +8,7 @@
 #include "py/runtime.h"
 
 #include "heap.h"
-#include "modkernel.h"
+#include "image.h"
 
 // Functions start at a cache line's quarter, as compilers align them.
 #define NATIVE_CODE_ALIGN 16

@@ -1,11 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-#include <stdarg.h>
-#include <stddef.h>
-
-#include "py/mphal.h"
-#include "py/mpprint.h"
-
 #include "cpu.h"
 #include "power.h"
 #include "uart.h"
@@ -18,20 +12,6 @@
 #define KBC_STATUS_FULL   0x02
 #define KBC_PULSE_RESET   0xfe
 #define KBC_READY_TRIES   100000
-
-static void serial_print_strn(void *data, const char *str, size_t len) {
-    (void)data;
-    mp_hal_stdout_tx_strn_cooked(str, len);
-}
-
-static const mp_print_t serial_print = { NULL, serial_print_strn };
-
-void power_printf(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    mp_vprintf(&serial_print, format, args);
-    va_end(args);
-}
 
 void power_exit(int code) {
     cpu_irq_disable();
@@ -50,14 +30,4 @@ void power_exit(int code) {
     for (;;) {
         cpu_hlt();
     }
-}
-
-void power_panic(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    mp_hal_stdout_tx_str("panic: ");
-    mp_vprintf(&serial_print, format, args);
-    mp_hal_stdout_tx_str("\r\n");
-    va_end(args);
-    power_exit(EXIT_PANIC);
 }

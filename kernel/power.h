@@ -16,10 +16,4 @@
 // Ends the machine: by isa-debug-exit, and where there is none by a reset.
 NORETURN void power_exit(int code);
 
-// Prints "panic: " and one line, and ends with EXIT_PANIC.
-NORETURN void power_panic(const char *format, ...);
-
-// Formatted print straight to the serial port: needs no Python state.
-void power_printf(const char *format, ...);
-
 #endif // KERNEL_POWER_H

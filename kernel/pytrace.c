@@ -13,7 +13,7 @@
 #include "py/nlr.h"
 #include "py/objfun.h"
 
-#include "power.h"
+#include "console.h"
 #include "pytrace.h"
 
 // The deepest recursion the kernel's stack can hold is about half of this.
@@ -66,7 +66,7 @@ static void print_entry(const mp_code_state_t *code_state) {
         ip = mp_decode_uint_skip(ip);
     }
     size_t line = mp_bytecode_get_source_line(ip, line_info_top, bytecode_offset);
-    power_printf("  File \"%q\", line %u, in %q\n", (qstr)qstr_table[0], (unsigned int)line, function);
+    console_printf("  File \"%q\", line %u, in %q\n", (qstr)qstr_table[0], (unsigned int)line, function);
     (void)n_state;
     (void)n_exc_stack;
     (void)scope_flags;
@@ -78,13 +78,13 @@ void pytrace_print(void) {
     for (size_t i = 0; i < depth; ++i) {
         if (is_running(entries[i].nlr)) {
             if (!any) {
-                power_printf("Python (most recent call last):\n");
+                console_printf("Python (most recent call last):\n");
             }
             any = true;
             print_entry(entries[i].code_state);
         }
     }
     if (!any) {
-        power_printf("Python: not running\n");
+        console_printf("Python: not running\n");
     }
 }

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "boot/limine.h"
-#include "power.h"
+#include "panic.h"
 #include "requests.h"
 
 // The newest base revision the kernel knows how to be started under; it runs
@@ -93,7 +93,7 @@ void requests_check(void) {
     static const request_t required[] = { REQUEST_HHDM, REQUEST_MEMMAP, REQUEST_EXECUTABLE_ADDRESS };
     for (size_t i = 0; i < sizeof(required) / sizeof(required[0]); ++i) {
         if (requests_response(required[i]) == NULL) {
-            power_panic("the loader gave no %s response (base revision %u)",
+            panic("the loader gave no %s response (base revision %u)",
                 requests_name(required[i]), requests_base_revision());
         }
     }

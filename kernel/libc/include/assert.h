@@ -7,6 +7,6 @@
 #ifdef NDEBUG
 #define assert(e) ((void)0)
 #else
-_Noreturn void power_panic(const char *format, ...);
-#define assert(e) ((e) ? (void)0 : power_panic("assertion '%s' failed, %s:%d", #e, __FILE__, __LINE__))
+_Noreturn void panic(const char *format, ...);
+#define assert(e) ((e) ? (void)0 : panic("assertion '%s' failed, %s:%d", #e, __FILE__, __LINE__))
 #endif

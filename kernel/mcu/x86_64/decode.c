@@ -5,7 +5,7 @@
 // out from the instruction.  Encoding: Intel SDM volume 2, chapter 2.
 
 #include "cpu.h"
-#include "fault.h"
+#include "exception.h"
 
 #define REX_MASK 0xf0
 #define REX      0x40

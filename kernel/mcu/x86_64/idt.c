@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "cpu.h"
-#include "fault.h"
+#include "exception.h"
 #include "gdt.h"
 #include "idt.h"
 #include "irq.h"
@@ -32,7 +32,7 @@ typedef struct __attribute__((packed)) _table_register_t {
 
 // In isr.S: one stub for each exception, one for the interrupts that end a
 // halt, and one that only returns.
-extern const uintptr_t isr_exception_table[FAULT_VECTORS];
+extern const uintptr_t isr_exception_table[EXCEPTION_VECTORS];
 extern void isr_irq(void);
 extern void isr_ignore(void);
 
@@ -54,7 +54,7 @@ static uint8_t ist_of(unsigned int vector) {
 }
 
 static uintptr_t handler_of(unsigned int vector) {
-    if (vector < FAULT_VECTORS) {
+    if (vector < EXCEPTION_VECTORS) {
         return isr_exception_table[vector];
     }
     if (vector == IRQ_VECTOR_BASE + IRQ_TIMER || vector == IRQ_VECTOR_BASE + IRQ_COM1) {

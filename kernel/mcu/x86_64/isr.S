@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // Exception entry points.  Each pushes what is missing to make a fault_frame_t
-// (fault.h) and calls fault_handler(), which may change the frame before it is
+// (exception.h) and calls exception_handler(), which may change the frame before it is
 // returned to.  Stack on entry: Intel SDM volume 3, 7.14.2.
 
-#include "fault.h"
+#include "exception.h"
 
     .section .text.isr, "ax"
 
@@ -24,7 +24,7 @@ isr_exception_\n:
     .endm
 
     .set vector, 0
-    .rept FAULT_VECTORS
+    .rept EXCEPTION_VECTORS
     ISR_STUB %vector
     .set vector, vector + 1
     .endr
@@ -48,7 +48,7 @@ isr_common:
     cld
     movq %rsp, %rdi
     // The processor aligned the stack to 16 before its 5 words; 17 more are on it.
-    call fault_handler
+    call exception_handler
     popq %r15
     popq %r14
     popq %r13
@@ -92,7 +92,7 @@ isr_ignore:
     .endm
 isr_exception_table:
     .set vector, 0
-    .rept FAULT_VECTORS
+    .rept EXCEPTION_VECTORS
     ISR_ADDRESS %vector
     .set vector, vector + 1
     .endr

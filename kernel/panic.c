@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+#include <stdarg.h>
+
+#include "console.h"
+#include "panic.h"
+#include "power.h"
+
+void panic(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    console_printf("panic: ");
+    mp_vprintf(&console_print, format, args);
+    console_printf("\n");
+    va_end(args);
+    power_exit(EXIT_PANIC);
+}
