@@ -4,17 +4,23 @@
 
 #include <stdint.h>
 
-// Measures the time stamp counter against the PIT and takes the date from the
-// loader or, failing that, from the real time clock.
+// Measures the rate of cpu_ticks() and takes the date from the loader or, when
+// it gave none, from the real time clock.
 void clock_init(void);
 
-// Time stamp counter ticks a second, as measured by clock_init().
-uint64_t clock_tsc_hz(void);
+// Ticks of cpu_ticks() a second, as measured by clock_init().
+uint64_t clock_ticks_hz(void);
 
 // Nanoseconds since clock_init().
 uint64_t clock_ns(void);
 
 // Nanoseconds since 1970-01-01 00:00:00 UTC.
 uint64_t clock_unix_ns(void);
+
+// In the processor's folder: the ticks of cpu_ticks() a second.
+uint64_t clock_measure_hz(void);
+
+// In the processor's folder: seconds since 1970-01-01 00:00:00 UTC, from the real time clock.
+uint64_t clock_read_rtc(void);
 
 #endif // KERNEL_CLOCK_H

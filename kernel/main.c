@@ -11,14 +11,12 @@
 #include "shared/runtime/pyexec.h"
 
 #include "clock.h"
+#include "cpu.h"
 #include "critical.h"
-#include "gdt.h"
 #include "heap.h"
-#include "idt.h"
 #include "image.h"
 #include "irq.h"
 #include "main.h"
-#include "memory.h"
 #include "panic.h"
 #include "pytrace.h"
 #include "requests.h"
@@ -50,9 +48,7 @@ static void run_until_soft_reset(void) {
 }
 
 int main(void) {
-    gdt_init();
-    idt_init();
-    memory_init();
+    cpu_init();
     uart_init();
     requests_check();
     irq_init();

@@ -11,12 +11,6 @@
     { MP_ROM_QSTR(MP_QSTR_PWRON_RESET), MP_ROM_INT(RESET_CAUSE_POWER_ON) }, \
     { MP_ROM_QSTR(MP_QSTR_SOFT_RESET), MP_ROM_INT(RESET_CAUSE_SOFT) },
 
-// Brand string of the processor: three CPUID leaves of 16 characters (SDM
-// volume 2, CPUID, leaves 80000002H to 80000004H).
-#define CPUID_EXTENDED_MAX 0x80000000
-#define CPUID_BRAND_FIRST  0x80000002
-#define CPUID_BRAND_LAST   0x80000004
-
 static void mp_machine_idle(void) {
     mp_event_handle_nowait();
     cpu_pause();
@@ -31,17 +25,13 @@ static mp_int_t mp_machine_reset_cause(void) {
 }
 
 static mp_obj_t mp_machine_unique_id(void) {
-    cpuid_t brand[CPUID_BRAND_LAST - CPUID_BRAND_FIRST + 1] = { 0 };
-    if (cpu_cpuid(CPUID_EXTENDED_MAX, 0).eax >= CPUID_BRAND_LAST) {
-        for (uint32_t i = 0; i < MP_ARRAY_SIZE(brand); ++i) {
-            brand[i] = cpu_cpuid(CPUID_BRAND_FIRST + i, 0);
-        }
-    }
-    return mp_obj_new_bytes((const byte *)brand, strnlen((const char *)brand, sizeof(brand)));
+    char name[CPU_NAME_SIZE];
+    size_t len = cpu_name(name);
+    return mp_obj_new_bytes((const byte *)name, len);
 }
 
 static mp_obj_t mp_machine_get_freq(void) {
-    return mp_obj_new_int_from_ull(clock_tsc_hz());
+    return mp_obj_new_int_from_ull(clock_ticks_hz());
 }
 
 static void mp_machine_set_freq(size_t n_args, const mp_obj_t *args) {

@@ -92,7 +92,7 @@ mp_uint_t mp_hal_ticks_us(void) {
 }
 
 mp_uint_t mp_hal_ticks_cpu(void) {
-    return cpu_rdtsc();
+    return cpu_ticks();
 }
 
 uint64_t mp_hal_time_ns(void) {

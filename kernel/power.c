@@ -4,30 +4,8 @@
 #include "power.h"
 #include "uart.h"
 
-// QEMU's isa-debug-exit at the address its users agree on (-device isa-debug-exit,iobase=0xf4).
-#define DEBUG_EXIT_PORT 0xf4
-
-// Keyboard controller: pulse the processor's reset line (IBM PC/AT technical reference).
-#define KBC_COMMAND_PORT  0x64
-#define KBC_STATUS_FULL   0x02
-#define KBC_PULSE_RESET   0xfe
-#define KBC_READY_TRIES   100000
-
 void power_exit(int code) {
     cpu_irq_disable();
     uart_tx_flush();
-    cpu_outb(DEBUG_EXIT_PORT, (uint8_t)code);
-    for (int i = 0; i < KBC_READY_TRIES && cpu_inb(KBC_COMMAND_PORT) & KBC_STATUS_FULL; ++i) {
-        cpu_pause();
-    }
-    cpu_outb(KBC_COMMAND_PORT, KBC_PULSE_RESET);
-    for (int i = 0; i < KBC_READY_TRIES; ++i) {
-        cpu_pause();
-    }
-    // Still here: an exception without an IDT shuts the processor down.
-    static const struct __attribute__((packed)) { uint16_t limit; uint64_t base; } no_idt;
-    __asm__ volatile ("lidt %0; int3" : : "m" (no_idt));
-    for (;;) {
-        cpu_hlt();
-    }
+    power_off(code);
 }

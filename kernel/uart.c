@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // The polled driver of the first serial port, a 16550.  Its interrupt only ends
-// a halt (irq.h); what has come is found by looking.
+// a halt (irq.h).  Registers are accessed as the processor's uart_io.h says.
 // Registers: National Semiconductor PC16550D data sheet, table 1.
 
 #include <stdbool.h>
@@ -9,16 +9,15 @@
 
 #include "cpu.h"
 #include "uart.h"
+#include "uart_io.h"
 
-#define COM1 0x3f8
-
-#define REG_DATA        (COM1 + 0) // receive and transmit; divisor low while DLAB
-#define REG_IER         (COM1 + 1) // interrupt enable; divisor high while DLAB
-#define REG_FCR         (COM1 + 2)
-#define REG_LCR         (COM1 + 3)
-#define REG_MCR         (COM1 + 4)
-#define REG_LSR         (COM1 + 5)
-#define REG_SCRATCH     (COM1 + 7)
+#define REG_DATA        0 // receive and transmit; divisor low while DLAB
+#define REG_IER         1 // interrupt enable; divisor high while DLAB
+#define REG_FCR         2
+#define REG_LCR         3
+#define REG_MCR         4
+#define REG_LSR         5
+#define REG_SCRATCH     7
 
 #define FCR_ENABLE      0x01
 #define LCR_8N1         0x03
@@ -44,25 +43,25 @@ static bool stuck;
 
 void uart_init(void) {
     // An absent port reads as all ones.
-    cpu_outb(REG_SCRATCH, 0x5a);
-    present = cpu_inb(REG_SCRATCH) == 0x5a;
+    uart_write(REG_SCRATCH, 0x5a);
+    present = uart_read(REG_SCRATCH) == 0x5a;
     if (!present) {
         return;
     }
-    cpu_outb(REG_IER, 0);
-    cpu_outb(REG_LCR, LCR_DLAB);
-    cpu_outb(REG_DATA, BAUD_BASE / BAUD & 0xff);
-    cpu_outb(REG_IER, BAUD_BASE / BAUD >> 8);
-    cpu_outb(REG_LCR, LCR_8N1);
+    uart_write(REG_IER, 0);
+    uart_write(REG_LCR, LCR_DLAB);
+    uart_write(REG_DATA, BAUD_BASE / BAUD & 0xff);
+    uart_write(REG_IER, BAUD_BASE / BAUD >> 8);
+    uart_write(REG_LCR, LCR_8N1);
     // The FIFOs are not cleared: input may have come while the loader ran.
-    cpu_outb(REG_FCR, FCR_ENABLE);
-    cpu_outb(REG_MCR, MCR_DTR_RTS | MCR_OUT2);
-    cpu_outb(REG_IER, IER_RX);
+    uart_write(REG_FCR, FCR_ENABLE);
+    uart_write(REG_MCR, MCR_DTR_RTS | MCR_OUT2);
+    uart_write(REG_IER, IER_RX);
 }
 
 int uart_rx_chr(void) {
-    if (present && cpu_inb(REG_LSR) & LSR_DATA_READY) {
-        return cpu_inb(REG_DATA);
+    if (present && uart_read(REG_LSR) & LSR_DATA_READY) {
+        return uart_read(REG_DATA);
     }
     return UART_RX_NO_CHAR;
 }
@@ -70,7 +69,7 @@ int uart_rx_chr(void) {
 static bool tx_wait(uint8_t lsr_bit) {
     int tries = stuck ? 1 : TX_WAIT_TRIES;
     for (stuck = true; stuck && tries > 0; --tries) {
-        if (cpu_inb(REG_LSR) & lsr_bit) {
+        if (uart_read(REG_LSR) & lsr_bit) {
             stuck = false;
         } else {
             cpu_pause();
@@ -82,7 +81,7 @@ static bool tx_wait(uint8_t lsr_bit) {
 void uart_tx_strn(const char *buf, size_t len) {
     while (present && len > 0 && tx_wait(LSR_TX_EMPTY)) {
         for (size_t room = FIFO_SIZE; room > 0 && len > 0; --room, --len) {
-            cpu_outb(REG_DATA, (uint8_t)*buf++);
+            uart_write(REG_DATA, (uint8_t)*buf++);
         }
     }
 }

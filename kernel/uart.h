@@ -6,7 +6,7 @@
 
 #define UART_RX_NO_CHAR (-1)
 
-// Sets COM1 to 115200 baud, 8N1, with its FIFOs on.  Where there is no UART
+// Sets the first serial port to 115200 baud, 8N1, with its FIFOs on.  Where there is no UART
 // all output is dropped and no input comes.
 void uart_init(void);
 

@@ -1,21 +1,36 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The processor instructions that C has no words for.
+// The processor's instructions that C cannot express.
 // Sources: Intel SDM volume 2 (instructions) and volume 3, 2.5 (control registers).
+//
+// The common files use what every processor's cpu.h has: cpu_init, cpu_name,
+// cpu_ticks, cpu_pause, cpu_irq_disable, cpu_irq_restore and cpu_random.
 #ifndef KERNEL_MCU_X86_64_CPU_H
 #define KERNEL_MCU_X86_64_CPU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define RFLAGS_IF (UINT64_C(1) << 9)
 #define RFLAGS_DF (UINT64_C(1) << 10)
 
-#define PAGE_SIZE 4096
-
 typedef struct _cpuid_t {
     uint32_t eax, ebx, ecx, edx;
 } cpuid_t;
+
+// The operand of lgdt and lidt (SDM volume 3, figure 2-6).
+typedef struct __attribute__((packed)) _table_register_t {
+    uint16_t limit;
+    uint64_t base_virt;
+} table_register_t;
+
+// Loads the kernel's descriptor tables and prepares what C code relies on.
+void cpu_init(void);
+
+// Writes the processor's name, without an end, and returns its length; 0 when it has none.
+#define CPU_NAME_SIZE 48
+size_t cpu_name(char name[CPU_NAME_SIZE]);
 
 static inline uint8_t cpu_inb(uint16_t port) {
     uint8_t value;
@@ -59,6 +74,11 @@ static inline uint64_t cpu_rdtsc(void) {
     return (uint64_t)high << 32 | low;
 }
 
+// A counter that runs at one rate and never stops: the time stamp counter.
+static inline uint64_t cpu_ticks(void) {
+    return cpu_rdtsc();
+}
+
 static inline uint64_t cpu_rdmsr(uint32_t msr) {
     uint32_t low, high;
     __asm__ volatile ("rdmsr" : "=a" (low), "=d" (high) : "c" (msr) : "memory");
@@ -87,6 +107,10 @@ static inline void cpu_write_cr3(uint64_t value) {
 
 static inline void cpu_invlpg(uintptr_t address_virt) {
     __asm__ volatile ("invlpg (%0)" : : "r" (address_virt) : "memory");
+}
+
+static inline void cpu_lidt(const table_register_t *idtr) {
+    __asm__ volatile ("lidt %0" : : "m" (*idtr) : "memory");
 }
 
 static inline void cpu_pause(void) {

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "cpu.h"
 #include "gdt.h"
 
 #define IST_STACK_SIZE 8192
@@ -26,11 +27,6 @@ typedef struct __attribute__((packed)) _tss_t {
 } tss_t;
 
 _Static_assert(sizeof(tss_t) == 104, "64-bit TSS");
-
-typedef struct __attribute__((packed)) _table_register_t {
-    uint16_t limit;
-    uint64_t base_virt;
-} table_register_t;
 
 static uint8_t ist_stacks[IST_COUNT][IST_STACK_SIZE] __attribute__((aligned(16)));
 static tss_t tss = { .iomap_base = sizeof(tss_t) };

@@ -8,7 +8,7 @@
 #include "exception.h"
 #include "gdt.h"
 #include "idt.h"
-#include "irq.h"
+#include "pic.h"
 
 #define IDT_ENTRIES 256
 #define GATE_PRESENT_INTERRUPT 0x8e
@@ -24,11 +24,6 @@ typedef struct __attribute__((packed)) _idt_gate_t {
 } idt_gate_t;
 
 _Static_assert(sizeof(idt_gate_t) == 16, "64-bit gate");
-
-typedef struct __attribute__((packed)) _table_register_t {
-    uint16_t limit;
-    uint64_t base_virt;
-} table_register_t;
 
 // In isr.S: one stub for each exception, one for the interrupts that end a
 // halt, and one that only returns.
@@ -75,6 +70,6 @@ void idt_init(void) {
             .offset_high = (uint32_t)(handler >> 32),
         };
     }
-    table_register_t idtr = { sizeof(idt) - 1, (uintptr_t)idt };
-    __asm__ volatile ("lidt %0" : : "m" (idtr) : "memory");
+    const table_register_t idtr = { sizeof(idt) - 1, (uintptr_t)idt };
+    cpu_lidt(&idtr);
 }

@@ -8,22 +8,11 @@
 
 #include "cpu.h"
 #include "irq.h"
+#include "pic.h"
+#include "pit.h"
 
-#define PIC1_COMMAND 0x20
-#define PIC1_DATA    0x21
-#define PIC2_COMMAND 0xa0
-#define PIC2_DATA    0xa1
-#define PIC_ICW1_INIT_WITH_ICW4 0x11
-#define PIC_ICW4_8086           0x01
-#define PIC_CASCADE_IRQ         2
-#define PIC_MASK_ALL            0xff
-#define PIC1_MASK_WAITING       (PIC_MASK_ALL & ~(1 << IRQ_TIMER | 1 << IRQ_COM1))
-
-#define PIT_HZ           1193182
-#define PIT_CHANNEL0     0x40
-#define PIT_COMMAND      0x43
-#define PIT_CH0_MODE2    0x34 // channel 0, low byte then high, rate generator
-#define PIT_COUNT        (PIT_HZ / 1000 * IRQ_TICK_MS)
+#define PIC1_MASK_WAITING (PIC_MASK_ALL & ~(1 << IRQ_TIMER | 1 << IRQ_COM1))
+#define PIT_COUNT (PIT_HZ / 1000 * IRQ_TICK_MS)
 
 // Counted by isr.S.
 volatile uint32_t irq_count;

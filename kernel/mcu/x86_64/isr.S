@@ -5,6 +5,7 @@
 // returned to.  Stack on entry: Intel SDM volume 3, 7.14.2.
 
 #include "exception.h"
+#include "pic.h"
 
     .section .text.isr, "ax"
 
@@ -69,8 +70,6 @@ isr_common:
 
 // An interrupt has done its work by ending the halt: count it, and tell the
 // controller that it is done (8259A data sheet, non-specific end of interrupt).
-#define PIC1_COMMAND 0x20
-#define PIC_END_OF_INTERRUPT 0x20
     .globl isr_irq
 isr_irq:
     pushq %rax
