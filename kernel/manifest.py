@@ -5,6 +5,8 @@
 import os
 
 freeze("modules")
+# The processor's own modules; the Makefile names its folder.
+freeze("$(MCU_DIR)/modules")
 include("$(MPY_DIR)/extmod/asyncio")
 
 # The tests are frozen as the package `tests`, with their runner beside it.

@@ -36,7 +36,7 @@ def _start(options):
     # Before anything that may fail: a soft reset goes on from here.
     PFM.save(state_virt)
     PFM.space = kernelspace.enter(PFM)
-    apic.let_interrupts_in(PFM)
+    apic.route_legacy_interrupts(PFM)
     heap = pyheap.grow(PFM, options.heap)
     disk = ramdisk.create(PFM, options.disk)
     bootreport.print_frames(PFM, heap, disk, options)

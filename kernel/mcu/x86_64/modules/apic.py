@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Lets the legacy interrupt controllers and the NMI reach the processor.
+"""The local APIC: lets the legacy interrupt controllers and the NMI reach the processor.
 
-With the former waiting can be a halt; the latter is how one asks a hung machine where it is.
-Newer loaders hand over with the local APIC's inputs masked.  Source: Intel SDM volume 3, chapter 11.
+The controllers' timer interrupt ends a halt; the NMI makes a hung machine print a fault report.
+Newer loaders leave both inputs masked.  Source: Intel SDM volume 3, chapter 11.
 """
 
 import cpu
@@ -46,7 +46,7 @@ def _register_writer(manager):
     return write
 
 
-def let_interrupts_in(manager):
+def route_legacy_interrupts(manager):
     """Route the NMI to this processor, and the legacy controllers unless the timer's interrupt arrives already.
 
     Maps the local APIC's page into `manager.space` where it is not mapped.
