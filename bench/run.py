@@ -26,7 +26,7 @@ TIMEOUT = 270
 
 # The arrays of 16 Mi frames, ours and the reference's, take 1.5 GiB.
 TARGET_MEMORY = "4G"
-TARGET_CMDLINE = "bench heap=64M"
+TARGET_CMDLINE = "run=bench.benchmark heap=64M"
 
 PREFIX = "BENCH "
 

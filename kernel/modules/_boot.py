@@ -42,6 +42,17 @@ def _start(options):
     bootreport.print_frames(PFM, heap, disk, options)
 
 
+def _run(name):
+    """Call `run()` of the frozen module `name` and power off, with exit status 1 where that raises."""
+    try:
+        __import__(name)
+        sys.modules[name].run()
+    except BaseException as error:
+        sys.print_exception(error)
+        kernel.exit(1)
+    kernel.exit(0)
+
+
 # Where every board looks for modules on its filesystem.
 sys.path.append("/lib")
 
@@ -53,10 +64,9 @@ try:
     if machine.reset_cause() == machine.PWRON_RESET:
         if _options.selftest is not None:
             kernel.exit(1 if selftest.run(_options.selftest) else 0)
-        if _options.bench:
-            __import__("bench.benchmark").benchmark.run()
-            kernel.exit(0)
+        if _options.run:
+            _run(_options.run)
 except Exception as error:
     sys.print_exception(error)
-    if _options.selftest is not None or _options.bench:
+    if _options.selftest is not None or _options.run:
         kernel.exit(1)

@@ -3,34 +3,28 @@
 
 import limine
 import uctypes
-from micropython import const
 
-# "File Structure" of the Limine boot protocol: the response's second word points
-# to it, and its fifth to the command line.
-_FILE_OFFSET = const(8)
-_STRING_OFFSET = const(32)
-# "Executable Command Line Feature": the response's second word.
-_CMDLINE_OFFSET = const(8)
+from pfm import limine as protocol
+from pfm import log
 
-# No loader passes a longer line; a string without an end is not read for ever.
-_LENGTH_MAX = const(4096)
+# Feature "Executable Command Line" of the Limine boot protocol.
+_CMDLINE_RESPONSE = {"revision": 0 | uctypes.UINT64, "cmdline": 8 | uctypes.UINT64}
 
-LOG_LEVELS = ("debug", "info", "warning", "error")
 _SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 class CommandLine:
     """What the command line asks for.
 
-    `selftest` is None, "" for all tests or the substring of those wanted;
-    `heap` is bytes or None, `disk` likewise or 0 for none, `loglevel` one of LOG_LEVELS or None; `bench` and
-    `debug` are booleans; `ignored` lists the words that mean nothing here.
+    `selftest` is None, "" for all tests or a part of the names of those wanted; `run` is a module's name or None;
+    `heap` is bytes or None, `disk` bytes, 0 for no disk, or None; `loglevel` is one of `pfm.log.NAMES` or None;
+    `debug` is a boolean; `ignored` lists the unknown words.
     """
 
     def __init__(self, text):
         self.text = text
         self.selftest = None
-        self.bench = False
+        self.run = None
         self.debug = False
         self.heap = None
         self.disk = None
@@ -44,8 +38,8 @@ class CommandLine:
         key, equals, value = word.partition("=")
         if key == "selftest":
             self.selftest = value
-        elif key == "bench" and not equals:
-            self.bench = True
+        elif key == "run" and value:
+            self.run = value
         elif key == "debug" and not equals:
             self.debug = True
         elif key == "heap" and size(value):
@@ -54,7 +48,7 @@ class CommandLine:
             self.disk = 0
         elif key == "disk" and size(value):
             self.disk = size(value)
-        elif key == "loglevel" and value in LOG_LEVELS:
+        elif key == "loglevel" and value in log.NAMES:
             self.loglevel = value
         else:
             return False
@@ -70,28 +64,13 @@ def size(text):
     return int(digits) * (factor or 1) or None
 
 
-def _word_at(virt):
-    return uctypes.struct(virt, {"value": uctypes.UINT64}).value
-
-
-def _string_at(virt):
-    text = bytearray()
-    while virt and len(text) < _LENGTH_MAX:
-        byte = uctypes.bytes_at(virt + len(text), 1)[0]
-        if not byte:
-            break
-        text.append(byte if 32 <= byte < 127 else ord("?"))
-    return text.decode()
-
-
 def read():
     """Return the `CommandLine` that the loader passed, an empty one when it passed none."""
-    response = limine.response("executable_file")
-    if response is not None:
-        return CommandLine(
-            _string_at(_word_at(_word_at(response + _FILE_OFFSET) + _STRING_OFFSET))
-        )
-    response = limine.response("executable_cmdline")
-    if response is not None:
-        return CommandLine(_string_at(_word_at(response + _CMDLINE_OFFSET)))
+    virt = limine.response("executable_file")
+    if virt is not None:
+        response = uctypes.struct(virt, protocol.EXECUTABLE_FILE_RESPONSE)
+        return CommandLine(protocol.string_at(uctypes.struct(response.file, protocol.FILE).string))
+    virt = limine.response("executable_cmdline")
+    if virt is not None:
+        return CommandLine(protocol.string_at(uctypes.struct(virt, _CMDLINE_RESPONSE).cmdline))
     return CommandLine("")

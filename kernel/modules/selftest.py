@@ -4,6 +4,7 @@
 import ktap
 
 _NAMES = (
+    "test_cmdline",
     "test_contract",
     "test_disk",
     "test_exhaustion",

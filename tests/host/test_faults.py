@@ -102,7 +102,7 @@ REFUSED = [
         "PANIC",
     ),
     ("memmap=none", "selftest", "NoMemoryMapError: the memory map has no entries", "FAIL"),
-    ("memmap=none", "bench", "NoMemoryMapError: the memory map has no entries", "FAIL"),
+    ("memmap=none", "run=selftest", "NoMemoryMapError: the memory map has no entries", "FAIL"),
     (
         f"{PLACES} memmap={_served([(2**52, GIB, USABLE)])}",
         "selftest",

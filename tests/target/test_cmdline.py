@@ -1,0 +1,28 @@
+"""The words of the kernel's command line."""
+
+from cmdline import CommandLine
+from ktap import equal
+
+
+def test_every_word():
+    line = CommandLine("selftest=a_b run=c.d debug heap=3M disk=64K loglevel=info")
+    equal((line.selftest, line.run, line.debug), ("a_b", "c.d", True))
+    equal((line.heap, line.disk, line.loglevel), (3 << 20, 64 << 10, "info"))
+    equal(line.ignored, [])
+
+
+def test_no_word():
+    line = CommandLine("")
+    equal((line.selftest, line.run, line.debug), (None, None, False))
+    equal((line.heap, line.disk, line.loglevel, line.ignored), (None, None, None, []))
+
+
+def test_selftest_without_a_name_means_all():
+    equal(CommandLine("selftest").selftest, "")
+
+
+def test_unknown_words_are_ignored():
+    words = "run run= debug=1 heap heap=0 heap=1X disk=-1 loglevel=all Debug".split()
+    line = CommandLine(" ".join(words))
+    equal(line.ignored, words)
+    equal((line.run, line.debug, line.heap, line.disk, line.loglevel), (None, False) + (None,) * 3)
