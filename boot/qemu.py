@@ -103,7 +103,7 @@ class MachineSilent(Exception):
 class Boot:
     """One way to boot: who loads the kernel, under which firmware, on what machine.
 
-    loader is DIRECT or a limine.Release, orders are for the stand-in loader
+    loader is DIRECT or a limine.Release, options are for the stand-in loader
     alone, image is where the ISO is made for Limine, medium what the machine
     takes it for: "cdrom" or "disk". menu shows Limine's menu first, which counts
     down and then takes the first entry."""
@@ -112,7 +112,7 @@ class Boot:
     firmware: str = "bios"
     memory: str = "512M"
     cmdline: str = ""
-    orders: str = ""
+    options: str = ""
     qemuflags: str = ""
     kernel: Path = iso.KERNEL
     image: Path = ROOT / "build" / "run.iso"
@@ -178,7 +178,7 @@ def _loader_options(boot):
         # A comma starts the next module in -initrd; the words after the file are its string.
         module = f"{boot.kernel} {boot.cmdline}".strip().replace(",", ",,")
         options = ["-kernel", str(STAND_IN), "-initrd", module]
-        return options + (["-append", boot.orders] if boot.orders else [])
+        return options + (["-append", boot.options] if boot.options else [])
     configuration = iso.with_cmdline(iso.CONFIGURATION.read_text(), boot.cmdline)
     if not boot.menu:
         configuration = iso.unattended(configuration)

@@ -5,8 +5,6 @@
 
 #include "direct.h"
 
-int memcmp(const void *a, const void *b, size_t size);
-
 // Where a BIOS leaves the root pointer (section 5.2.5.1), on 16-byte boundaries.
 #define EBDA_SEGMENT_PHYS 0x40e
 #define EBDA_SCAN_SIZE (1 * KIB)
@@ -64,7 +62,7 @@ uint64_t acpi_rsdp_phys(void) {
     return (uint64_t)rsdp;
 }
 
-// A table that the early page tables reach, or NULL.
+// The table at this address, or NULL where the early page tables do not map it.
 static const struct acpi_header *table_at(uint64_t phys) {
     return phys && phys < IDENTITY_END - PAGE_SIZE ? (const void *)phys : NULL;
 }

@@ -2,8 +2,8 @@
 //
 // The date at boot, from the battery-backed clock.  Motorola MC146818A data sheet; register 0x32 as in ACPI's CENTURY.
 
+#include "cpu.h"
 #include "direct.h"
-#include "io.h"
 
 #define CMOS_INDEX 0x70
 #define CMOS_DATA 0x71
@@ -25,8 +25,6 @@ struct date {
     uint8_t second, minute, hour, day, month, year, century;
 };
 
-int memcmp(const void *a, const void *b, size_t size);
-
 static uint8_t cmos(uint8_t index) {
     outb(CMOS_INDEX, NMI_DISABLED | index);
     return inb(CMOS_DATA);
@@ -40,7 +38,7 @@ static struct date read_date(void) {
     };
 }
 
-// Two equal readings, since an update may begin between two registers.
+// Reads until two readings are equal, since an update may begin between two registers.
 static struct date read_settled(void) {
     struct date date = read_date();
     for (int i = 0; i < READ_TRIES; ++i) {

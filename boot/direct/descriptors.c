@@ -30,8 +30,6 @@ static const uint64_t gdt[] = {
     0x0000000000000000,
 };
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
-
 uint64_t descriptors_write(void) {
     struct descriptors *tables = state_object(sizeof(*tables));
     memcpy(tables->gdt, gdt, sizeof(gdt));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The stand-in loader's parts and what they promise each other.
+// The interfaces of the stand-in loader's files.
 //
 // Everything runs on one processor with interrupts off, in memory that start.S maps identically (the first 4 GiB).  An
 // address named _phys is a physical one; _virt is one of the kernel's virtual addresses.  Pointers of C are identity
-// addresses below 4 GiB, or come from phys_to_pointer().  What cannot be done ends in die(); nothing returns an error
-// unless it says so.
+// addresses below 4 GiB, or come from phys_to_pointer().  Errors end in die(); no function returns one unless its
+// comment says so.
 
 #ifndef PFM_DIRECT_DIRECT_H
 #define PFM_DIRECT_DIRECT_H
@@ -17,15 +17,16 @@
 #include "../limine.h"
 #include "elf.h"
 #include "multiboot.h"
+#include "string.h"
 
 #define LOADER_NAME "pfm-direct"
 #define LOADER_VERSION "0.1.0"
 
-// Base revisions that are kept as the protocol writes them for x86-64.  Revision 0 (identity mapping, a section of
+// Base revisions that are implemented.  Revision 0 (identity mapping, a section of
 // request pointers) is refused, as the protocol asks of a loader that has dropped it.
 #define REVISION_OLDEST 1
 #define REVISION_NEWEST 6
-// From this revision on a loader tells the revision in force in the tag's second word.
+// From this revision on a loader writes the revision in force to the tag's second word.
 #define REVISION_TELLS 3
 
 #define PAGE_SIZE 0x1000ull
@@ -47,17 +48,8 @@
 // Formats: %s string, %u decimal and %x hexadecimal uint64_t.
 _Noreturn void die(const char *format, ...);
 
-// ---- string.c
-size_t string_length(const char *s);
-bool string_equal(const char *a, const char *b);
-// The rest of `s` after `prefix`, or NULL when it does not begin so.
-const char *string_after(const char *s, const char *prefix);
-// Parses decimal or 0x numbers with an optional K, M, G or T behind, moves *s past them; false when there is none or it
-// does not fit 64 bits.
-bool parse_number(const char **s, uint64_t *value);
-
-// ---- regions.c: ordered lists of ranges of physical memory, each with a Limine type.
-#define SERVED_ENTRIES_MAX 1024 // the most that loaders and kernels agree on
+// ---- regions.c: sorted lists of ranges of physical memory, each with a Limine type.
+#define SERVED_ENTRIES_MAX 1024 // as many as the kernel accepts
 #define REGIONS_MAX (2 * SERVED_ENTRIES_MAX + 64)
 
 struct regions {
@@ -76,16 +68,16 @@ bool regions_are_usable(const struct regions *list, uint64_t base, uint64_t size
 bool regions_find_lowest(const struct regions *list, uint64_t size, uint64_t low, uint64_t high, uint64_t *base);
 bool regions_find_highest(const struct regions *list, uint64_t size, uint64_t low, uint64_t high, uint64_t *base);
 
-// ---- orders.c: the words after -append.
+// ---- options.c: the words after -append.
 enum placement_kind { PLACE_DEFAULT, PLACE_AT, PLACE_TOP };
 
 struct placement {
-    const char *order; // its name, for messages
+    const char *option; // its name, for messages
     enum placement_kind kind;
     uint64_t base_phys;
 };
 
-struct orders {
+struct options {
     uint64_t revision_cap;
     bool ignore_tag;
     bool junk;
@@ -96,10 +88,10 @@ struct orders {
     struct placement kernel, modules, state;
     uint32_t omitted; // one bit for each row of features[]
     struct regions *map;   // memmap=, then add=; as given, neither sorted nor merged
-    struct regions *marks; // mark=; in the order given
+    struct regions *marks; // mark=; as given
 };
 
-void orders_parse(struct orders *orders, char *line);
+void options_parse(struct options *options, char *line);
 
 // ---- elf.c: the kernel's file and the image made of it.
 struct image {
@@ -114,7 +106,7 @@ void image_check(struct image *image, const void *file, uint64_t size);
 const struct elf_segment *image_segment(const struct image *image, size_t index);
 void image_load(const struct image *image);
 void image_map(const struct image *image);
-// Where the loaded image's byte of this virtual address can be written.
+// A pointer through which the loaded image can be written at this virtual address.
 void *image_pointer(const struct image *image, uint64_t virt);
 
 // ---- requests.c: what the kernel asks for.
@@ -129,25 +121,25 @@ struct requests {
     const struct limine_request *request[REQUESTS_MAX]; // in the file
 };
 
-void requests_find(struct requests *requests, const struct image *image, const struct orders *orders);
-void requests_answer_tag(const struct requests *requests, const struct image *image, const struct orders *orders);
+void requests_find(struct requests *requests, const struct image *image, const struct options *options);
+void requests_answer_tag(const struct requests *requests, const struct image *image, const struct options *options);
 
-// ---- memmap.c: the machine's memory, and the map that the kernel is shown.
+// ---- memmap.c: the machine's memory, and the map that is served to the kernel.
 void memmap_read(struct regions *map, const struct multiboot_info *info, uint64_t revision);
 uint64_t memmap_place(struct regions *map, const struct placement *where, uint64_t size, uint64_t type);
-// The served map before the loader's state is final: a copy of the machine's with the orders applied.
-void memmap_serve(struct regions *served, const struct regions *map, const struct orders *orders);
-// What the HHDM has to cover: all that either map has of the types which the revision maps.
+// The served map before the loader's state is final: a copy of the machine's with the options applied.
+void memmap_serve(struct regions *served, const struct regions *map, const struct options *options);
+// The ranges that the HHDM covers: those of either map whose type the revision maps.
 void memmap_coverage(struct regions *coverage, const struct regions *map, const struct regions *served,
     uint64_t revision);
 
-// ---- state.c: the memory that outlives the loader, bootloader-reclaimable for the kernel.
+// ---- state.c: memory that stays in use after the loader has ended: bootloader-reclaimable for the kernel.
 void state_open(const struct regions *map, const struct placement *where);
 // Zeroed whole pages, or 16-byte aligned objects.
 void *state_pages(uint64_t size);
 void *state_object(uint64_t size);
 uint64_t state_string(const char *s); // returns its HHDM address
-// Ends allocation and marks what was taken.
+// Ends allocation and marks what was allocated.
 void state_close(struct regions *map);
 #define STATE_CLOSE_ENTRIES 2 // that closing can add to a map: it splits one entry into three
 
@@ -171,7 +163,7 @@ static inline void *phys_to_pointer(uint64_t phys) {
     return (void *)(HHDM_OFFSET + phys);
 }
 
-// ---- acpi.c, smbios.c: tables that the firmware left.
+// ---- acpi.c, smbios.c: the firmware's tables.
 struct acpi_header {
     char signature[4];
     uint32_t length;
@@ -221,7 +213,7 @@ uint64_t descriptors_write(void);
 
 // ---- responses.c
 struct boot {
-    struct orders orders;
+    struct options options;
     struct modules modules;
     struct image image;
     struct requests requests;
@@ -248,6 +240,10 @@ struct handover {
     uint64_t efer;
     uint64_t descriptors_virt;
 };
+
+_Static_assert(offsetof(struct handover, root_phys) == 0 && offsetof(struct handover, stack_virt) == 8
+    && offsetof(struct handover, entry_virt) == 16 && offsetof(struct handover, efer) == 24
+    && offsetof(struct handover, descriptors_virt) == 32, "handover.S");
 
 _Noreturn void handover(const struct handover *how);
 

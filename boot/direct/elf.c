@@ -4,10 +4,6 @@
 
 #include "direct.h"
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
-void *memset(void *to, int byte, size_t size);
-int memcmp(const void *a, const void *b, size_t size);
-
 const struct elf_segment *image_segment(const struct image *image, size_t index) {
     return (const struct elf_segment *)(image->file + image->header->phoff) + index;
 }
@@ -41,7 +37,7 @@ static void check_segment(const struct image *image, size_t index) {
         || segment->file_size > image->file_size - segment->offset) {
         die("segment %u lies outside the kernel's file", (uint64_t)index);
     }
-    // The last page is left out: an end rounded up to it would be 0.
+    // The last page is excluded: its end is 0 in 64 bits.
     if (segment->virt < KERNEL_LOWEST_VIRT || segment->memory_size >= -PAGE_SIZE - segment->virt) {
         die("segment %u at %x lies outside the kernel's range from %x", (uint64_t)index, segment->virt,
             KERNEL_LOWEST_VIRT);

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The last instructions: the processor's state as "Machine State at Entry" of the protocol says, then the kernel.
+// The last instructions: the processor's state as "Machine State at Entry" of the protocol specifies, then the jump to
+// the kernel.
 
-#define HHDM_OFFSET 0xffff800000000000
+#include "cpu.h"
 
-// Offsets into struct handover of direct.h.
+#define HHDM_OFFSET 0xffff800000000000 // as in direct.h
+
+// Offsets into struct handover, checked in direct.h.
 #define ROOT_PHYS 0
 #define STACK_VIRT 8
 #define ENTRY_VIRT 16
 #define EFER 24
 #define DESCRIPTORS_VIRT 32
 
-// Offsets into struct descriptors of descriptors.c.
+// Offsets into struct descriptors, checked in descriptors.c.
 #define GDTR 0
 #define IDTR 16
 
@@ -22,7 +25,6 @@
 // Intel SDM volume 3A, section 2.5.
 #define CR0_PE_ET_WP_PG 0x80010011
 #define CR4_PAE 0x20
-#define MSR_EFER 0xc0000080
 #define RFLAGS_CLEAR 0x2
 
     .text

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Interrupt controllers as the protocol wants them at entry: everything that could interrupt is masked.  Sources: 8259A
-// data sheet; 82093AA data sheet; Intel SDM volume 3A, chapter 11; ACPI Specification 6.5, section 5.2.12 (MADT).
+// Interrupt controllers as the protocol requires them at entry: everything that could interrupt is masked.  Sources:
+// 8259A data sheet; 82093AA data sheet; Intel SDM volume 3A, chapter 11; ACPI Specification 6.5, section 5.2.12 (MADT).
 
+#include "cpu.h"
 #include "direct.h"
-#include "io.h"
 
 #define PIC_MASTER_DATA 0x21
 #define PIC_SLAVE_DATA 0xa1
@@ -69,7 +69,7 @@ struct madt_record {
 #define APIC_LVT_LINT1 0x360
 #define APIC_LVT_ERROR 0x370
 
-// In the order in which processors came to have them: the version register tells how many there are.
+// In the order in which they were introduced; the version register has how many there are.
 static const uint16_t lvt_registers[] = {
     APIC_LVT_TIMER, APIC_LVT_LINT0, APIC_LVT_LINT1, APIC_LVT_ERROR, APIC_LVT_PERFORMANCE, APIC_LVT_THERMAL,
     APIC_LVT_CMCI,
@@ -122,7 +122,7 @@ static void mask_io_apic(uint64_t address_phys, uint32_t modes) {
     }
 }
 
-// The number that the MADT has for this processor.
+// The ACPI UID of this processor, from the MADT.
 static bool own_uid(const struct acpi_header *madt, uint32_t *uid) {
     uint32_t id = apic_id();
     for (const struct madt_record *r = NULL; (r = next_record(madt, r));) {

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The loader from beginning to end: what was asked, where things go, what is mapped, what is answered, and off.
+// The loader's steps: read options, files and firmware tables; place; map; answer the requests; hand over.
 
+#include "cpu.h"
 #include "direct.h"
-#include "io.h"
 
-void *memset(void *to, int byte, size_t size);
-
-// Intel SDM volume 3A, section 12.12; "Caching" has the layout: WB, WT, UC-, UC, WP, WC, and two of no account.
+// Intel SDM volume 3A, section 12.12; "Caching" has the layout: WB, WT, UC-, UC, WP, WC, and two unused.
 #define MSR_PAT 0x277
 #define PAT_LAYOUT 0x0007010500070406ull
 
@@ -17,14 +15,14 @@ static struct boot boot;
 static struct regions map, served, coverage;
 
 static void read_firmware(const struct multiboot_info *info) {
-    static char no_orders[] = "";
-    char *line = info->flags & MULTIBOOT_INFO_CMDLINE ? (char *)(uint64_t)info->cmdline_phys : no_orders;
-    orders_parse(&boot.orders, line);
+    static char no_options[] = "";
+    char *line = info->flags & MULTIBOOT_INFO_CMDLINE ? (char *)(uint64_t)info->cmdline_phys : no_options;
+    options_parse(&boot.options, line);
     modules_read(&boot.modules, info);
 
     const struct module *kernel = &boot.modules.module[0];
     image_check(&boot.image, kernel->file, kernel->size);
-    requests_find(&boot.requests, &boot.image, &boot.orders);
+    requests_find(&boot.requests, &boot.image, &boot.options);
 
     memmap_read(&map, info, boot.requests.revision);
     if (boot.requests.revision >= 4) {
@@ -37,15 +35,15 @@ static void read_firmware(const struct multiboot_info *info) {
 
 static void place(void) {
     regions_mark(&map, (uint64_t)image_start, (uint64_t)image_end, LIMINE_MEMMAP_BOOTLOADER_RECLAIMABLE);
-    modules_place(&boot.modules, &map, &boot.orders.modules);
-    boot.image.base_phys = memmap_place(&map, &boot.orders.kernel, boot.image.size,
+    modules_place(&boot.modules, &map, &boot.options.modules);
+    boot.image.base_phys = memmap_place(&map, &boot.options.kernel, boot.image.size,
         LIMINE_MEMMAP_EXECUTABLE_AND_MODULES);
-    state_open(&map, &boot.orders.state);
+    state_open(&map, &boot.options.state);
 }
 
 static void map_memory(void) {
     paging_init();
-    memmap_serve(&served, &map, &boot.orders);
+    memmap_serve(&served, &map, &boot.options);
     memmap_coverage(&coverage, &map, &served, boot.requests.revision);
     paging_map_hhdm(&coverage);
     image_map(&boot.image);
@@ -64,7 +62,7 @@ static void fill_with_junk(void) {
     for (size_t i = 0; i < map.count; ++i) {
         const struct limine_memmap_entry *entry = &map.entry[i];
         if (entry->type == LIMINE_MEMMAP_USABLE) {
-            memset(phys_to_pointer(entry->base), boot.orders.junk_byte, entry->length);
+            memset(phys_to_pointer(entry->base), boot.options.junk_byte, entry->length);
         }
     }
 }
@@ -80,7 +78,7 @@ _Noreturn void direct_main(uint32_t magic, const struct multiboot_info *info) {
 
     image_load(&boot.image);
     modules_move(&boot.modules);
-    requests_answer_tag(&boot.requests, &boot.image, &boot.orders);
+    requests_answer_tag(&boot.requests, &boot.image, &boot.options);
     responses_write(&boot);
 
     // The stack holds a return address of zero: the kernel has nowhere to return to.
@@ -94,9 +92,9 @@ _Noreturn void direct_main(uint32_t magic, const struct multiboot_info *info) {
     };
 
     state_close(&map);
-    memmap_serve(&served, &map, &boot.orders);
+    memmap_serve(&served, &map, &boot.options);
     responses_write_memmap(&boot);
-    if (boot.orders.junk) {
+    if (boot.options.junk) {
         fill_with_junk();
     }
     if (cpuid(1).edx & CPUID_1_EDX_PAT) {

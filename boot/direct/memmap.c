@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The memory map three times over: as the firmware tells it, as it is served to the kernel, and as the HHDM covers it.
+// Three memory maps: the firmware's, the one served to the kernel, and the ranges that the HHDM covers.
 
 #include "direct.h"
 
-// Below lies what real mode and the firmware use; nothing is placed there unless an order says so.
+// Below lies what real mode and the firmware use; nothing is placed there unless an option says so.
 #define PLACEMENT_LOWEST (1 * MIB)
 
 static uint64_t type_of_firmware(uint32_t type) {
@@ -22,7 +22,7 @@ static uint64_t type_of_firmware(uint32_t type) {
     }
 }
 
-// The end of a range, held back where it would wrap.
+// The end of a range, at most UINT64_MAX.
 static uint64_t range_end(uint64_t base, uint64_t length) {
     return length > UINT64_MAX - base ? UINT64_MAX : base + length;
 }
@@ -42,7 +42,7 @@ void memmap_read(struct regions *map, const struct multiboot_info *info, uint64_
     if (!(info->flags & MULTIBOOT_INFO_MEMORY_MAP)) {
         die("the firmware gave no memory map");
     }
-    // Usable memory first, so that whatever else the firmware says of a range wins over it.
+    // Usable memory first, so that any other type of the same range overrides it.
     mark_firmware(map, info, true);
     mark_firmware(map, info, false);
     if (revision < 3) {
@@ -69,9 +69,9 @@ uint64_t memmap_place(struct regions *map, const struct placement *where, uint64
     }
     if (!found) {
         if (where->kind == PLACE_AT) {
-            die("%s=%x: the %u KiB there are not usable memory", where->order, base, size / KIB);
+            die("%s=%x: the %u KiB there are not usable memory", where->option, base, size / KIB);
         }
-        die("no room for the %s, %u KiB", where->order, size / KIB);
+        die("no room for the %s, %u KiB", where->option, size / KIB);
     }
     regions_mark(map, base, base + size, type);
     return base;
@@ -95,24 +95,24 @@ static void shuffle(struct regions *list, uint64_t seed) {
     }
 }
 
-void memmap_serve(struct regions *served, const struct regions *map, const struct orders *orders) {
+void memmap_serve(struct regions *served, const struct regions *map, const struct options *options) {
     served->count = 0;
-    if (!orders->replace_map) {
+    if (!options->replace_map) {
         *served = *map;
     }
-    for (size_t i = 0; i < orders->marks->count; ++i) {
-        const struct limine_memmap_entry *mark = &orders->marks->entry[i];
+    for (size_t i = 0; i < options->marks->count; ++i) {
+        const struct limine_memmap_entry *mark = &options->marks->entry[i];
         regions_mark(served, mark->base, mark->base + mark->length, mark->type);
     }
-    if (served->count + orders->map->count > SERVED_ENTRIES_MAX) {
-        die("the served memory map has %u entries, more than %u", served->count + orders->map->count,
+    if (served->count + options->map->count > SERVED_ENTRIES_MAX) {
+        die("the served memory map has %u entries, more than %u", served->count + options->map->count,
             (uint64_t)SERVED_ENTRIES_MAX);
     }
-    for (size_t i = 0; i < orders->map->count; ++i) {
-        served->entry[served->count++] = orders->map->entry[i];
+    for (size_t i = 0; i < options->map->count; ++i) {
+        served->entry[served->count++] = options->map->entry[i];
     }
-    if (orders->shuffle) {
-        shuffle(served, orders->shuffle_seed);
+    if (options->shuffle) {
+        shuffle(served, options->shuffle_seed);
     }
 }
 

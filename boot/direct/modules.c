@@ -4,8 +4,6 @@
 
 #include "direct.h"
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
-
 void modules_read(struct modules *modules, const struct multiboot_info *info) {
     const struct multiboot_module *given = (const void *)(uint64_t)info->mods_phys;
     if (!(info->flags & MULTIBOOT_INFO_MODULES) || !info->mods_count) {

@@ -2,8 +2,8 @@
 //
 // The kernel's page tables: four levels, the largest pages that fit.  Intel SDM volume 3A, section 4.5.
 
+#include "cpu.h"
 #include "direct.h"
-#include "io.h"
 
 #define ENTRIES 512
 #define PRESENT (1ull << 0)

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Ordered lists of memory ranges.  One operation does the work of building a memory map: to give a range a type.
+// Sorted lists of memory ranges.  One operation builds a memory map: giving a range a type.
 
 #include "direct.h"
-
-void *memmove(void *to, const void *from, size_t size);
 
 static uint64_t end_of(const struct limine_memmap_entry *entry) {
     return entry->base + entry->length;

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The search for the base revision tag and the requests.  It runs over the file's bytes of each segment, before the
-// image is placed: a request has contents, so none can lie in memory that the file does not fill.
+// The search for the base revision tag and the requests.  It reads each segment's bytes in the file, before the image
+// is placed: a request is initialised, so none lies in memory that the file does not fill.
 
 #include "direct.h"
 
 #define WORD 8 // requests, tag and markers are 8-byte aligned
-
-int memcmp(const void *a, const void *b, size_t size);
 
 static const uint64_t start_marker[] = LIMINE_START_MARKER;
 static const uint64_t end_marker[] = LIMINE_END_MARKER;
@@ -17,7 +15,7 @@ static const uint64_t common_magic[] = { LIMINE_COMMON_MAGIC_0, LIMINE_COMMON_MA
 struct search {
     const struct image *image;
     struct requests *requests;
-    uint64_t low_virt, high_virt; // where requests count
+    uint64_t low_virt, high_virt; // between the markers
 };
 
 // Called for each aligned word of the image with the bytes that follow it in its segment.
@@ -79,8 +77,8 @@ static void find_requests(struct search *search, uint64_t virt, const uint8_t *b
     }
 }
 
-static uint64_t revision_in_force(const struct requests *requests, const struct orders *orders) {
-    if (orders->ignore_tag) {
+static uint64_t revision_in_force(const struct requests *requests, const struct options *options) {
+    if (options->ignore_tag) {
         return REVISION_OLDEST;
     }
     if (!requests->tag_virt) {
@@ -90,25 +88,25 @@ static uint64_t revision_in_force(const struct requests *requests, const struct 
         die("the kernel asks for base revision %u, and the oldest supported is %u", requests->wanted,
             (uint64_t)REVISION_OLDEST);
     }
-    return requests->wanted < orders->revision_cap ? requests->wanted : orders->revision_cap;
+    return requests->wanted < options->revision_cap ? requests->wanted : options->revision_cap;
 }
 
-void requests_find(struct requests *requests, const struct image *image, const struct orders *orders) {
+void requests_find(struct requests *requests, const struct image *image, const struct options *options) {
     struct search search = { image, requests, 0, UINT64_MAX };
     visit(&search, find_markers);
     if (search.low_virt >= search.high_virt) {
         die("the end marker at %x lies before the start marker at %x", search.high_virt, search.low_virt);
     }
     visit(&search, find_requests);
-    requests->revision = revision_in_force(requests, orders);
+    requests->revision = revision_in_force(requests, options);
 }
 
-void requests_answer_tag(const struct requests *requests, const struct image *image, const struct orders *orders) {
-    if (orders->ignore_tag) {
+void requests_answer_tag(const struct requests *requests, const struct image *image, const struct options *options) {
+    if (options->ignore_tag) {
         return;
     }
     struct limine_base_revision *tag = image_pointer(image, requests->tag_virt);
-    if (orders->revision_cap >= REVISION_TELLS) {
+    if (options->revision_cap >= REVISION_TELLS) {
         tag->magic[1] = requests->revision;
     }
     if (requests->revision == requests->wanted) {

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The features: one row each, with the function that answers its request.  A row without a function is known, so that
-// it can be named, and never answered.
+// The features: one row each, with the function that answers its request.  A row without a function has a name, for
+// omit=, and is never answered.
 
 #include "direct.h"
-
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
-int memcmp(const void *a, const void *b, size_t size);
 
 #define STACK_SIZE_LEAST (64 * KIB) // "Machine State at Entry"
 
@@ -121,7 +118,7 @@ static uint64_t answer_module(struct boot *boot, const void *request) {
     return hhdm(response);
 }
 
-// Only makes room: closing the state, which is last of all, still changes the map.
+// Only reserves room: state_close(), which is called last, still changes the map.
 static uint64_t answer_memmap(struct boot *boot, const void *request) {
     (void)request;
     struct limine_memmap_response *response = state_object(sizeof(*response));
@@ -156,7 +153,7 @@ static const struct feature {
 
 #define FEATURES (sizeof(features) / sizeof(features[0]))
 
-_Static_assert(FEATURES <= 32, "orders.omitted has a bit for each feature");
+_Static_assert(FEATURES <= 32, "options.omitted has a bit for each feature");
 
 int feature_index(const char *name) {
     for (size_t i = 0; i < FEATURES; ++i) {
@@ -182,7 +179,7 @@ void responses_write(struct boot *boot) {
     for (size_t i = 0; i < boot->requests.count; ++i) {
         struct limine_request *request = image_pointer(&boot->image, boot->requests.request_virt[i]);
         const struct feature *feature = feature_of(request);
-        if (!feature || !feature->answer || boot->orders.omitted >> (feature - features) & 1) {
+        if (!feature || !feature->answer || boot->options.omitted >> (feature - features) & 1) {
             continue;
         }
         uint64_t response_virt = feature->answer(boot, request);

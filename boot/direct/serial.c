@@ -1,39 +1,34 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// COM1, polled, for the one line that a failed boot prints; then the way out of QEMU.
+// COM1, polled, for the line that a failed boot prints, and the end of the machine.
 
 #include <stdarg.h>
 
+#include "cpu.h"
 #include "direct.h"
-#include "io.h"
+#include "serial.h"
 
 // 16550 registers, as offsets from the port's base, and their bits.
-#define COM1 0x3f8
-enum { DATA = 0, INTERRUPT_ENABLE = 1, FIFO_CONTROL = 2, LINE_CONTROL = 3, LINE_STATUS = 5 };
+enum { DATA = 0, INTERRUPT_ENABLE = 1, FIFO_CONTROL = 2, LINE_CONTROL = 3 };
 enum { DIVISOR_LOW = 0, DIVISOR_HIGH = 1 }; // instead of the first two, under LINE_DIVISOR_ACCESS
 #define LINE_8N1 0x03
 #define LINE_DIVISOR_ACCESS 0x80
 #define FIFO_ENABLE_AND_CLEAR 0x07
-#define STATUS_TRANSMITTER_EMPTY 0x20
 #define DIVISOR_115200 1
 
-// How often a full transmitter is polled before a byte is given up: a second and more at 115200 baud.
+// How often a full transmitter is polled before a byte is dropped: for more than a second.
 #define TRANSMIT_POLLS 1000000
-
-// QEMU's isa-debug-exit: the process ends with (code << 1) | 1.
-#define DEBUG_EXIT 0xf4
-#define EXIT_LOADER 4
 
 #define KEYBOARD_COMMAND 0x64
 #define KEYBOARD_PULSE_RESET 0xfe
 
 static void put(char c) {
-    for (int i = 0; i < TRANSMIT_POLLS && !(inb(COM1 + LINE_STATUS) & STATUS_TRANSMITTER_EMPTY); ++i) {
+    for (int i = 0; i < TRANSMIT_POLLS && !(inb(COM1_LINE_STATUS) & STATUS_TRANSMITTER_EMPTY); ++i) {
     }
     outb(COM1 + DATA, (uint8_t)c);
 }
 
-// Bytes that a terminal might obey are shown as dots: the words come from outside.
+// Control characters are shown as dots: the options come from outside.
 static void put_string(const char *s) {
     for (; *s; ++s) {
         put(*s >= ' ' && *s <= '~' ? *s : '.');

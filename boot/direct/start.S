@@ -5,6 +5,9 @@
 //
 // Multiboot Specification 0.6.96, sections 3.1.1 (header) and 3.2 (machine state).
 
+#include "cpu.h"
+#include "serial.h"
+
 #define MULTIBOOT_HEADER_MAGIC 0x1badb002
 #define MULTIBOOT_PAGE_ALIGN_MODULES (1 << 0)
 #define MULTIBOOT_WANT_MEMORY_MAP (1 << 1)
@@ -13,8 +16,6 @@
 // Intel SDM volume 3A, sections 2.5 (control registers), 2.2.1 (EFER) and 4.5 (4-level paging).
 #define CR0_PG (1 << 31)
 #define CR4_PAE (1 << 5)
-#define MSR_EFER 0xc0000080
-#define EFER_LME (1 << 8)
 #define CPUID_EXTENDED 0x80000000
 #define CPUID_EXTENDED_FEATURES 0x80000001
 #define CPUID_EDX_LONG_MODE (1 << 29)
@@ -25,12 +26,6 @@
 #define EARLY_GIB 4         // what the early page tables map, identically and at the start of the HHDM
 #define EARLY_STACK 0x4000
 #define HHDM_SLOT 256       // HHDM_OFFSET in direct.h is slot 256 of the top-level table
-
-#define COM1 0x3f8
-#define COM1_LINE_STATUS (COM1 + 5)
-#define TRANSMITTER_EMPTY 0x20
-#define DEBUG_EXIT 0xf4
-#define EXIT_LOADER 4
 
     .section .multiboot, "a"
     .balign 4
@@ -108,7 +103,7 @@ no_long_mode:
     mov $COM1_LINE_STATUS, %dx
     mov $0x10000, %ecx
 2:  in %dx, %al
-    test $TRANSMITTER_EMPTY, %al
+    test $STATUS_TRANSMITTER_EMPTY, %al
     loopz 2b
     mov %ah, %al
     mov $COM1, %dx

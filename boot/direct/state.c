@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// What outlives the loader: page tables, stack, GDT, responses and their strings.  It is taken downward, page by page,
-// from the end of one range of usable memory, so that in the end it is one bootloader-reclaimable range.
+// Memory that stays in use after the loader has ended: page tables, stack, GDT, responses and their strings.  It is
+// allocated downward, page by page, from the end of one range of usable memory, so that it becomes one
+// bootloader-reclaimable range.
 
 #include "direct.h"
 
-void *memset(void *to, int byte, size_t size);
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
-
-// Room that must be free below the end chosen; page tables for a machine without 1 GiB pages take the most of it.
+// Free memory that is required below the end chosen; most of it is for page tables without 1 GiB pages.
 #define ROOM_LEAST (1 * MIB)
 
 static uint64_t floor_phys, top_phys, low_phys;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The four functions that the compiler may call, by the string instructions that emulators and processors run fastest,
-// and the few helpers on text.
+// The four functions that the compiler may call, made of the string instructions, which are the fastest on emulators
+// and processors alike; and helpers for text.
 
 #include "direct.h"
 

@@ -75,11 +75,11 @@ def _agrees(prompt, expected_entries=None):
         assert answer == [what.present, not usable], (pfn, what)
 
 
-def _boot(stand_in, orders, cmdline="", memory=MEMORY):
-    return replace(stand_in.with_cmdline(cmdline), orders=orders, memory=memory)
+def _boot(stand_in, options, cmdline="", memory=MEMORY):
+    return replace(stand_in.with_cmdline(cmdline), options=options, memory=memory)
 
 
-# Orders, the kernel's command line, the exact last line, how it ends.
+# The loader's options, the kernel's command line, the exact last line, how it ends.
 REFUSED = [
     ("omit=memmap", "", "panic: the loader gave no memmap response (base revision 6)", "PANIC"),
     ("omit=hhdm", "", "panic: the loader gave no hhdm response (base revision 6)", "PANIC"),
@@ -116,7 +116,7 @@ REFUSED = [
         "FAIL",
     ),
     ("memmap=16M", "", "direct: memmap: '16M' is not base+length:type", "LOADER"),
-    ("spam", "", "direct: unknown order 'spam'", "LOADER"),
+    ("spam", "", "direct: unknown option 'spam'", "LOADER"),
     ("kernel=1M+1", "", "direct: kernel=1M+1: not a number", "LOADER"),
     (
         "state=4G",
@@ -134,11 +134,11 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(
-    ("orders", "cmdline", "line", "ending"),
+    ("options", "cmdline", "line", "ending"),
     [pytest.param(*row, id=f"{row[3]}-{number}") for number, row in enumerate(REFUSED)],
 )
-def test_boot_ends(stand_in, orders, cmdline, line, ending):
-    with qemu.Machine(_boot(stand_in, orders, cmdline), WATCHDOG, silence=WATCHDOG) as machine:
+def test_boot_ends(stand_in, options, cmdline, line, ending):
+    with qemu.Machine(_boot(stand_in, options, cmdline), WATCHDOG, silence=WATCHDOG) as machine:
         said = machine.read_all().decode(errors="replace").replace("\r", "")
         assert machine.wait(WATCHDOG).name == ending, said
     assert said.rstrip("\n").rpartition("\n")[2] == line
@@ -204,13 +204,13 @@ MAPS = {
 @pytest.mark.parametrize("name", MAPS)
 def test_served_map(stand_in, micropython, name):
     entries = [*SAFE, *MAPS[name]]
-    orders = f"{PLACES} memmap={_served(entries)}"
+    options = f"{PLACES} memmap={_served(entries)}"
     assert len(entries) <= model.ENTRIES_MAX
-    with at_prompt(_boot(stand_in, orders), micropython) as prompt:
+    with at_prompt(_boot(stand_in, options), micropython) as prompt:
         _agrees(prompt, entries)
 
 
-# Orders that leave the machine's own map in force, and the machine's memory.
+# Options that leave the machine's own map in force, and the machine's memory.
 ODD = [
     ("shuffle", MEMORY),
     ("shuffle=7 add=3G+1M:1,0+0:0", "6G"),
@@ -233,17 +233,17 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize(("orders", "memory"), ODD, ids=[orders for orders, _ in ODD])
-def test_odd_order(stand_in, micropython, orders, memory):
-    with at_prompt(_boot(stand_in, orders, memory=memory), micropython) as prompt:
+@pytest.mark.parametrize(("options", "memory"), ODD, ids=[options for options, _ in ODD])
+def test_odd_options(stand_in, micropython, options, memory):
+    with at_prompt(_boot(stand_in, options, memory=memory), micropython) as prompt:
         _agrees(prompt)
 
 
 @pytest.mark.parametrize(
-    "orders", ["junk shuffle", "kernel=top modules=top junk=0xff", "revision=1", "revision=none"]
+    "options", ["junk shuffle", "kernel=top modules=top junk=0xff", "revision=1", "revision=none"]
 )
-def test_self_tests_on_an_odd_boot(stand_in, orders):
-    boot = _boot(stand_in, orders, "selftest")
+def test_self_tests_on_an_odd_boot(stand_in, options):
+    boot = _boot(stand_in, options, "selftest")
     with qemu.Machine(boot, 4 * WATCHDOG, silence=WATCHDOG) as machine:
         said = machine.read_all().decode(errors="replace").replace("\r", "")
         assert machine.wait(WATCHDOG).name == "OK", said

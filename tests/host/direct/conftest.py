@@ -31,5 +31,5 @@ def newest(probe):
 
 @pytest.fixture(scope="session")
 def plain(newest):
-    """A boot without any order."""
+    """A boot without any option."""
     return probe_kernel.booted(newest, cmdline="selftest=x  heap=1M")

@@ -77,11 +77,11 @@ class Facts:
         return kind
 
 
-def boot(kernel, orders="", cmdline="", memory="128M", qemuflags="", extra=()):
+def boot(kernel, options="", cmdline="", memory="128M", qemuflags="", extra=()):
     """Boot a kernel by the stand-in loader; its Facts."""
     assert STAND_IN.exists(), f"{STAND_IN} is missing: make direct"
     machine = Boot(
-        memory=memory, cmdline=cmdline, orders=orders, qemuflags=qemuflags, kernel=kernel
+        memory=memory, cmdline=cmdline, options=options, qemuflags=qemuflags, kernel=kernel
     )
     with Machine(machine, timeout=WATCHDOG, extra=extra) as running:
         text = running.read_all().decode(errors="replace").replace("\r\n", "\n")

@@ -9,11 +9,11 @@ from qemu import Boot, Ending, Process, command
 
 
 @pytest.mark.parametrize(
-    "order, line",
+    "option, line",
     [
-        ("spam", "unknown order 'spam'"),
-        ("=1", "unknown order ''"),
-        ("memmap", "order 'memmap' needs a value"),
+        ("spam", "unknown option 'spam'"),
+        ("=1", "unknown option ''"),
+        ("memmap", "option 'memmap' needs a value"),
         ("memmap=4K", "memmap: '4K' is not base+length:type"),
         ("memmap=0+1:spam", "memmap: '0+1:spam' is not base+length:type"),
         (
@@ -33,8 +33,8 @@ from qemu import Boot, Ending, Process, command
         ("state=4G", "state=0x100000000: the 1024 KiB there are not usable memory below 4 GiB"),
     ],
 )
-def test_bad_orders(newest, order, line):
-    refused(newest, line, order)
+def test_bad_options(newest, option, line):
+    refused(newest, line, option)
 
 
 def test_kernel_onto_the_loader(newest, plain):

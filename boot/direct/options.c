@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The loader's own command line: words that make it boot oddly on purpose.  README.md has the table.
+// The loader's own command line: words that make it boot oddly, for tests.  README.md has the table.
 
 #include "direct.h"
 
@@ -33,11 +33,11 @@ static char *next_part(char **text, char separator) {
     return part;
 }
 
-static uint64_t whole_number(const char *text, const char *order) {
+static uint64_t whole_number(const char *text, const char *option) {
     uint64_t value;
     const char *p = text;
     if (!parse_number(&p, &value) || *p) {
-        die("%s=%s: not a number", order, text);
+        die("%s=%s: not a number", option, text);
     }
     return value;
 }
@@ -53,75 +53,75 @@ static bool parse_type(const char *text, uint64_t *type) {
 }
 
 // "base+length:type,...", each kept as it stands.
-static void parse_entries(struct regions *list, const char *order, char *text) {
+static void parse_entries(struct regions *list, const char *option, char *text) {
     for (char *part; (part = next_part(&text, ','));) {
         struct limine_memmap_entry entry;
         const char *p = part;
         if (!parse_number(&p, &entry.base) || *p++ != '+' || !parse_number(&p, &entry.length) || *p++ != ':'
             || !parse_type(p, &entry.type)) {
-            die("%s: '%s' is not base+length:type", order, part);
+            die("%s: '%s' is not base+length:type", option, part);
         }
         if (list->count == SERVED_ENTRIES_MAX) {
-            die("%s: more than %u entries", order, (uint64_t)SERVED_ENTRIES_MAX);
+            die("%s: more than %u entries", option, (uint64_t)SERVED_ENTRIES_MAX);
         }
         list->entry[list->count++] = entry;
     }
 }
 
-static void order_memmap(struct orders *orders, char *value) {
-    orders->replace_map = true;
+static void set_memmap(struct options *options, char *value) {
+    options->replace_map = true;
     if (!string_equal(value, "none")) {
-        parse_entries(orders->map, "memmap", value);
+        parse_entries(options->map, "memmap", value);
     }
 }
 
-static void order_add(struct orders *orders, char *value) {
-    parse_entries(orders->map, "add", value);
+static void set_add(struct options *options, char *value) {
+    parse_entries(options->map, "add", value);
 }
 
-static void order_mark(struct orders *orders, char *value) {
-    parse_entries(orders->marks, "mark", value);
-    for (size_t i = 0; i < orders->marks->count; ++i) {
-        const struct limine_memmap_entry *entry = &orders->marks->entry[i];
+static void set_mark(struct options *options, char *value) {
+    parse_entries(options->marks, "mark", value);
+    for (size_t i = 0; i < options->marks->count; ++i) {
+        const struct limine_memmap_entry *entry = &options->marks->entry[i];
         if (entry->base + entry->length < entry->base) {
             die("mark: %x+%x runs past 64 bits", entry->base, entry->length);
         }
     }
 }
 
-static void order_shuffle(struct orders *orders, char *value) {
-    orders->shuffle = true;
-    orders->shuffle_seed = *value ? whole_number(value, "shuffle") : 0;
+static void set_shuffle(struct options *options, char *value) {
+    options->shuffle = true;
+    options->shuffle_seed = *value ? whole_number(value, "shuffle") : 0;
 }
 
-static void order_omit(struct orders *orders, char *value) {
+static void set_omit(struct options *options, char *value) {
     for (char *name; (name = next_part(&value, ','));) {
         int index = feature_index(name);
         if (index < 0) {
             die("omit=%s: no such response", name);
         }
-        orders->omitted |= 1u << index;
+        options->omitted |= 1u << index;
     }
 }
 
-static void order_revision(struct orders *orders, char *value) {
-    orders->ignore_tag = string_equal(value, "none");
-    if (orders->ignore_tag) {
+static void set_revision(struct options *options, char *value) {
+    options->ignore_tag = string_equal(value, "none");
+    if (options->ignore_tag) {
         return;
     }
-    orders->revision_cap = whole_number(value, "revision");
-    if (orders->revision_cap < REVISION_OLDEST || orders->revision_cap > REVISION_NEWEST) {
+    options->revision_cap = whole_number(value, "revision");
+    if (options->revision_cap < REVISION_OLDEST || options->revision_cap > REVISION_NEWEST) {
         die("revision=%s: not one of %u to %u", value, (uint64_t)REVISION_OLDEST, (uint64_t)REVISION_NEWEST);
     }
 }
 
-static void order_junk(struct orders *orders, char *value) {
+static void set_junk(struct options *options, char *value) {
     uint64_t byte = *value ? whole_number(value, "junk") : 0xdb;
     if (byte > UINT8_MAX) {
         die("junk=%s: not a byte", value);
     }
-    orders->junk = true;
-    orders->junk_byte = (uint8_t)byte;
+    options->junk = true;
+    options->junk_byte = (uint8_t)byte;
 }
 
 static void parse_placement(struct placement *where, const char *value) {
@@ -130,62 +130,62 @@ static void parse_placement(struct placement *where, const char *value) {
         return;
     }
     where->kind = PLACE_AT;
-    where->base_phys = whole_number(value, where->order);
+    where->base_phys = whole_number(value, where->option);
     if (where->base_phys % PAGE_SIZE) {
-        die("%s=%s: not page aligned", where->order, value);
+        die("%s=%s: not page aligned", where->option, value);
     }
 }
 
-static void order_kernel(struct orders *orders, char *value) {
-    parse_placement(&orders->kernel, value);
+static void set_kernel(struct options *options, char *value) {
+    parse_placement(&options->kernel, value);
 }
 
-static void order_modules(struct orders *orders, char *value) {
-    parse_placement(&orders->modules, value);
+static void set_modules(struct options *options, char *value) {
+    parse_placement(&options->modules, value);
 }
 
-static void order_state(struct orders *orders, char *value) {
-    parse_placement(&orders->state, value);
+static void set_state(struct options *options, char *value) {
+    parse_placement(&options->state, value);
 }
 
 static const struct {
     const char *name;
     bool needs_value;
-    void (*obey)(struct orders *orders, char *value);
+    void (*set)(struct options *options, char *value);
 } table[] = {
-    { "memmap", true, order_memmap },
-    { "add", true, order_add },
-    { "mark", true, order_mark },
-    { "shuffle", false, order_shuffle },
-    { "omit", true, order_omit },
-    { "revision", true, order_revision },
-    { "junk", false, order_junk },
-    { "kernel", true, order_kernel },
-    { "modules", true, order_modules },
-    { "state", true, order_state },
+    { "memmap", true, set_memmap },
+    { "add", true, set_add },
+    { "mark", true, set_mark },
+    { "shuffle", false, set_shuffle },
+    { "omit", true, set_omit },
+    { "revision", true, set_revision },
+    { "junk", false, set_junk },
+    { "kernel", true, set_kernel },
+    { "modules", true, set_modules },
+    { "state", true, set_state },
 };
 
-static void obey(struct orders *orders, char *word) {
+static void set_option(struct options *options, char *word) {
     char *value = word;
     char *name = next_part(&value, '=');
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); ++i) {
         if (string_equal(name, table[i].name)) {
             if (table[i].needs_value && !*value) {
-                die("order '%s' needs a value", name);
+                die("option '%s' needs a value", name);
             }
-            table[i].obey(orders, value);
+            table[i].set(options, value);
             return;
         }
     }
-    die("unknown order '%s'", name);
+    die("unknown option '%s'", name);
 }
 
-void orders_parse(struct orders *orders, char *line) {
-    *orders = (struct orders) {
+void options_parse(struct options *options, char *line) {
+    *options = (struct options) {
         .revision_cap = REVISION_NEWEST,
-        .kernel.order = "kernel",
-        .modules.order = "modules",
-        .state.order = "state",
+        .kernel.option = "kernel",
+        .modules.option = "modules",
+        .state.option = "state",
         .map = &given_map,
         .marks = &given_marks,
     };
@@ -193,7 +193,7 @@ void orders_parse(struct orders *orders, char *line) {
     next_part(&line, ' ');
     for (char *word; (word = next_part(&line, ' '));) {
         if (*word) {
-            obey(orders, word);
+            set_option(options, word);
         }
     }
 }

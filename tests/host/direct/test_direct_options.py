@@ -1,4 +1,4 @@
-"""The orders on the stand-in loader's command line that make it boot oddly."""
+"""The options on the stand-in loader's command line that make it boot oddly."""
 
 import re
 
@@ -89,8 +89,8 @@ def test_mark_splits_the_map(newest, plain):
 
 
 def test_add_and_shuffle(newest, plain):
-    def shuffled(order):
-        return booted(newest, order, cmdline="selftest=x  heap=1M").regions
+    def shuffled(options):
+        return booted(newest, options, cmdline="selftest=x  heap=1M").regions
 
     entries = [(0, 0, USABLE), (5 * TIB, GIB, USABLE)]
     assert shuffled(f"add={served(entries)}") == plain.regions + entries
@@ -135,9 +135,9 @@ def test_omit_several(probe):
     assert facts.lines["rsdp"] == []
 
 
-@pytest.mark.parametrize("order, byte", [("junk", 0xDB), ("junk=0", 0), ("junk=0x5a", 0x5A)])
-def test_junk(probe, order, byte):
-    facts = booted(probe("REVISION=6", "POISON"), order)
+@pytest.mark.parametrize("option, byte", [("junk", 0xDB), ("junk=0", 0), ("junk=0x5a", 0x5A)])
+def test_junk(probe, option, byte):
+    facts = booted(probe("REVISION=6", "JUNK"), option)
     usable = [region for region in facts.regions if region[2] == USABLE]
     assert facts.numbers("junk") == [(byte * 0x0101010101010101, 1)] * len(usable)
 

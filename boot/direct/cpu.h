@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The processor instructions that C has no words for.
+// The processor's instructions that C cannot express, and its bits.
 
-#ifndef PFM_DIRECT_IO_H
-#define PFM_DIRECT_IO_H
+#ifndef PFM_DIRECT_CPU_H
+#define PFM_DIRECT_CPU_H
+
+// Intel SDM volume 4: the extended feature register.
+#define MSR_EFER 0xc0000080
+#define EFER_LME (1 << 8)
+#define EFER_LMA (1 << 10)
+#define EFER_NXE (1 << 11)
+
+#ifndef __ASSEMBLER__
 
 #include <stdint.h>
 
@@ -41,17 +49,13 @@ static inline struct cpuid cpuid(uint32_t leaf) {
     return r;
 }
 
-// Intel SDM volume 4: the extended feature register and its bits.
-#define MSR_EFER 0xc0000080
-#define EFER_LME (1u << 8)
-#define EFER_LMA (1u << 10)
-#define EFER_NXE (1u << 11)
-
-// A named feature bit of one CPUID register; the caller says which leaf it lies in.
+// Feature bits, named by CPUID leaf and register.
 #define CPUID_1_EDX_APIC (1u << 9)
 #define CPUID_1_EDX_PAT (1u << 16)
 #define CPUID_80000001_EDX_NX (1u << 20)
 #define CPUID_80000001_EDX_GIB_PAGES (1u << 26)
 #define CPUID_80000008_EAX_PHYSICAL_BITS 0xffu
 
-#endif // PFM_DIRECT_IO_H
+#endif // __ASSEMBLER__
+
+#endif // PFM_DIRECT_CPU_H
