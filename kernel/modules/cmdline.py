@@ -4,8 +4,8 @@
 import limine
 import uctypes
 
-from pfm import limine as protocol
 from pfm import log
+from pfm.memmap import protocol
 
 # Feature "Executable Command Line" of the Limine boot protocol.
 _CMDLINE_RESPONSE = {"revision": 0 | uctypes.UINT64, "cmdline": 8 | uctypes.UINT64}

@@ -131,7 +131,7 @@ class AllocatorModel:
         assert pfn % count == 0
         self._take(Block(pfn, count, compound and order > 0), zones)
 
-    def _alloc_pages(self, count, align, zone, below):
+    def _alloc_contiguous(self, count, align, zone, below):
         bad = count < 1 or count > self.managed or align < 1 or align & (align - 1)
         if bad or zone in (3, -1):
             assert not self._call(

@@ -78,7 +78,7 @@ class Trace:
             + [self._free_one] * 8
             + [self._ref] * 3
             + [self._unref] * 4
-            + [self._alloc_pages] * 3
+            + [self._alloc_contiguous] * 3
             + [self._alloc_at] * 3
             + [self._alloc_many, self._free_many, self._free_many]
             + [self._wrong_free, self._wrong_argument, self._drain]
@@ -255,7 +255,7 @@ class Trace:
         if not block.references:
             self._forget(block)
 
-    def _alloc_pages(self):
+    def _alloc_contiguous(self):
         count = 1 + (random.getrandbits(12) >> random.getrandbits(3))
         if not self._room(count):
             return
