@@ -172,7 +172,8 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
     def _run(self):
         """Let the calls in, now that nothing can fail any more but to put the quick ways before them."""
         self._machine.manager = self
-        fastpath.install(self, self._fast, PageFrameManager)
+        if self.fast_path:
+            fastpath.install(self, self._fast, PageFrameManager)
         self.initialised = True
 
     def _detach(self):

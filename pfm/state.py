@@ -24,6 +24,8 @@ class State:
     hhdm = 0
     debug = False
     init_us = 0
+    # Whether `init` puts the fast path before the calls that are made all the time (fastpath.py).
+    fast_path = True
 
     # The machine, and the types of the memory map that were made usable later.
     _machine = None
