@@ -6,6 +6,7 @@ import ktap
 _NAMES = (
     "test_cmdline",
     "test_contract",
+    "test_critical",
     "test_disk",
     "test_exhaustion",
     "test_kernel",

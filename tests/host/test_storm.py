@@ -79,18 +79,27 @@ def test_storm_of_interrupts(stand_in, micropython):
 RECLAIM = """\
 from pfm import PFM
 from pfm.memmap import protocol
-wanted = sum([r.end - r.start for r in PFM.regions if r.type == protocol.BOOTLOADER_RECLAIMABLE])
-free = sum(PFM.count_free())
-print("reclaiming")
-given = 0
+
+def left():
+    return sum([r.end - r.start for r in PFM.regions if r.type == protocol.BOOTLOADER_RECLAIMABLE])
+
+def managed():
+    return PFM.meminfo().total.managed
+
+wanted = left()
+before = managed()
+assert wanted
 try:
+    print("reclaiming")
     while True:
-        given += PFM.reclaim()[0]
+        PFM.reclaim()
 except KeyboardInterrupt:
     pass
 PFM.check()
-given += PFM.reclaim()[0]
-assert given == wanted > 0, (given, wanted)
+# All of it or none.
+assert (left(), managed()) in ((wanted, before), (0, before + wanted)), (left(), managed())
+PFM.reclaim()
+assert (left(), managed()) == (0, before + wanted)
 PFM.check()
 print("whole")
 """
@@ -105,7 +114,8 @@ def test_interrupted_reclaim(stand_in, micropython, turn):
         prompt.machine.read_until(b"reclaiming\r\n")
         time.sleep(chance.random() * PAUSE_MAX / 4)
         prompt.machine.write(b"\x03")
-        assert prompt.machine.read_until(b"\n") == b"whole\r\n", SEED + turn
+        line = prompt.machine.read_until(b"\n")
+        assert line == b"whole\r\n", (SEED + turn, line + _rest(prompt.machine))
         prompt.finish()
         prompt.soft_reset()
         assert prompt.run("from pfm import PFM; assert PFM.reclaim() == (0, 0); PFM.check()") == ""
