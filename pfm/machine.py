@@ -80,16 +80,16 @@ class LimineMachine:
     """The machine that the kernel runs on, as Limine (or the stand-in for it) describes it."""
 
     # There is one such machine, however many objects stand for it.
-    _managers = []
+    _managers = [None]
 
     @property
     def manager(self):
         """The frame manager of this machine, None before its `init`."""
-        return self._managers[0] if self._managers else None
+        return self._managers[0]
 
     @manager.setter
     def manager(self, manager):
-        self._managers[:] = [] if manager is None else [manager]
+        self._managers[0] = manager
 
     def __init__(self):
         import limine as responses
