@@ -106,6 +106,9 @@ FAST_OWNER = const(11)
 # Of `order` and `tag`.
 _DEFAULT = const(0)
 
+# Found in this module's globals, where a builtin would be looked for in vain first.
+_INT = int
+
 
 # The functions that follow make a quick way to `long`; `hot` is the address of the struct.
 # What a quick way needs is closed over, which costs a load.  With its arguments that
@@ -248,7 +251,7 @@ class _Alloc:
         if tag is _DEFAULT and zone is None and not (zero or compound):
             if order is _DEFAULT:
                 pfn = self._single(self._fast)
-            elif order.__class__ is int:
+            elif order.__class__ is _INT:
                 pfn = self._block(self._fast, order)
             else:
                 pfn = 0

@@ -6,6 +6,9 @@ from micropython import const
 from ..arguments import integer
 from ..errors import FlagsRangeError
 
+# Found in this module's globals, where a builtin would be looked for in vain first.
+_INT = int
+
 FLAGS_BITS = const(16)
 FLAGS_MASK = const(0xFFFF)
 
@@ -40,9 +43,9 @@ class PageFlags:
 @micropython.native
 def flags_number(flags):
     """Return `flags` as a plain int of 16 bits.  Raises TypeError, FlagsRangeError."""
-    if flags.__class__ is not int:
+    if flags.__class__ is not _INT:
         flags = integer("flags", flags, "bits of PageFlags")
-    if flags & ~FLAGS_MASK:
+    if flags >> FLAGS_BITS:
         raise FlagsRangeError(flags)
     return flags
 

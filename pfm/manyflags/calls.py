@@ -39,14 +39,12 @@ class ManyFlags:
         per frame, and a look at each lock first while a guard is held anywhere.  With
         several processors an exchange per frame, and two bytes of the Python heap.
         """
-        self._ready()
-        self._change_range(pfn, count, flags_number(flags), 0)
+        self._change_range(pfn, count, flags, True)
 
     @micropython.native
     def clear_flags_range(self, pfn, count, flags):
         """Clear the bits `flags` of the `count` frames from `pfn` on.  Errors and cost as `set_flags_range`."""
-        self._ready()
-        self._change_range(pfn, count, 0, flags_number(flags))
+        self._change_range(pfn, count, flags, False)
 
     @micropython.native
     def set_flags_many(self, frames, flags):
@@ -81,11 +79,15 @@ class ManyFlags:
         return count
 
     @micropython.native
-    def _change_range(self, pfn, count, on, off):
+    def _change_range(self, pfn, count, flags, sets):
         pfn = self._pfn(pfn)
+        flags = flags_number(flags)
+        on = flags if sets else 0
+        off = flags - on
         count = frame_count(count)
         end = pfn + count
-        self._pfn(end - 1)
+        if end > self._last:
+            self._pfn(end - 1)
         entry = self._base + (pfn << ENTRY_SHIFT)
         stop = self._base + (end << ENTRY_SHIFT)
         hole = self._first_absent(pfn, end)
