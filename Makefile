@@ -1,4 +1,4 @@
-# Build the kernel, boot it in QEMU, test it. README.md explains the targets;
+# Build the kernel, boot it in QEMU, test it. `make help` lists the targets;
 # everything generated goes to build/.
 
 # What a user may override, on the command line or in the environment.
@@ -21,6 +21,8 @@ TIMEOUT ?=
 SERIAL ?= stdio
 # Name of the ISO image in build/.
 IMAGE_NAME ?= pfm
+# How many times as much `make soak` explores as `make test` does.
+SOAK ?= 20
 # Not empty: `make bench` renews the figures in docs/.
 DOCS ?=
 # Options for pytest, `PYTESTFLAGS="-k unit"`.
@@ -62,20 +64,24 @@ WITH_RELEASE = env $$(sed 1d $(RELEASE))
 BOOT = $(PYTHON) boot/run.py --micropython=$(MICROPY_SOURCE) --loader=$(LOADER)
 
 .DELETE_ON_ERROR:
-.PHONY: all run run-uefi iso test test-upstream test-matrix soak bench figures coverage lint gdb clean distclean packages micropython unix kernel direct
+.PHONY: help all run run-uefi iso test test-upstream test-matrix soak bench figures coverage lint gdb clean distclean packages micropython unix kernel direct
 
-all: kernel direct unix
+all: kernel direct unix ## build the kernel, the stand-in loader and the unix port
+
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@echo "The first lines of the Makefile name the variables that may be set, such as MEMORY and CMDLINE."
 
 # Third parties
 
-packages: $(BUILD)/packages.stamp
+packages: $(BUILD)/packages.stamp ## install what is missing, by apt
 
 $(BUILD)/packages.stamp: boot/packages.sh
 	@mkdir -p $(BUILD)
 	@sh boot/packages.sh
 	@touch $@
 
-micropython: packages
+micropython: packages ## get the source of MicroPython
 ifeq ($(MICROPY_DIR),)
 	@$(PYTHON) boot/micropython.py $(MICROPY_SOURCE)
 endif
@@ -107,7 +113,7 @@ $(UNIX): $(RELEASE) Makefile
 		MICROPY_PY_SSL=0 MICROPY_PY_BTREE=0 MICROPY_PY_FFI=1 MICROPY_PY_THREAD=0 \
 		COPT="-O2 -DNDEBUG -flto=auto" LDFLAGS_EXTRA="-O2 -flto=auto"
 
-unix: $(UNIX)
+unix: $(UNIX) ## build the unix port, which the unit tests run on
 
 # The kernel and how it boots
 
@@ -117,32 +123,32 @@ $(BUILD)/kernel/release $(BUILD)/kernel-bench/release: $(RELEASE)
 	@mkdir -p $(@D)
 	@cp $(RELEASE) $@
 
-kernel: $(MPYCROSS) $(BUILD)/kernel/release
+kernel: $(MPYCROSS) $(BUILD)/kernel/release ## build the kernel
 	@$(SUBMAKE) -C kernel MICROPY_DIR=$(MICROPY_SOURCE) BUILD=$(BUILD)/kernel \
 		MICROPY_MPYCROSS=$(MPYCROSS)
 
-direct: packages
+direct: packages ## build the stand-in loader
 	@$(SUBMAKE) -C boot/direct BUILD=$(BUILD)/direct
 
-iso: kernel
+iso: kernel ## make the image that boots from CD and disk, under BIOS and UEFI
 	@$(WITH_RELEASE) $(PYTHON) boot/iso.py $(ISO)
 
-run: kernel direct
+run: kernel direct ## boot the kernel in QEMU
 	@$(BOOT)
 
-run-uefi: kernel direct
+run-uefi: kernel direct ## boot it under UEFI, by Limine
 	@$(BOOT) --firmware=uefi
 
-gdb: kernel direct
+gdb: kernel direct ## boot it, stopped, and wait for gdb
 	@$(BOOT) --gdb
 
 # Tests
 
-test: all $(VENV)/stamp
+test: all $(VENV)/stamp ## run all tests
 	@MICROPY_DIR=$(MICROPY_SOURCE) $(VENV)/bin/pytest $(PYTESTFLAGS)
 
 # The frame manager's speed next to C's. DOCS=1 puts the figures into docs/.
-bench: all $(PEERS) $(BUILD)/kernel-bench/release
+bench: all $(PEERS) $(BUILD)/kernel-bench/release ## measure the frame manager next to C
 	@$(SUBMAKE) -C kernel MICROPY_DIR=$(MICROPY_SOURCE) BUILD=$(BUILD)/kernel-bench \
 		MICROPY_MPYCROSS=$(MPYCROSS) USER_C_MODULES=$(CURDIR)/bench \
 		FROZEN_MANIFEST=$(CURDIR)/bench/manifest.py
@@ -153,7 +159,7 @@ ifneq ($(DOCS),)
 endif
 
 # What docs/ shows of the last benchmark.
-figures: $(VENV)/bench.stamp
+figures: $(VENV)/bench.stamp ## write the figures of the last benchmark to docs/
 	@$(VENV)/bin/python bench/document.py --json $(BUILD)/bench.json --docs docs
 
 $(PEERS): $(PEERS_C) bench/peers/peers.h bench/peers/entry.h | packages
@@ -166,32 +172,32 @@ $(VENV)/bench.stamp: bench/requirements.txt $(VENV)/stamp
 	@touch $@
 
 # Lines of pfm/ that its unit tests run, and those that they do not.
-coverage: unix $(VENV)/stamp
+coverage: unix $(VENV)/stamp ## show which lines of pfm/ the unit tests run
 	@$(VENV)/bin/python tests/coverage/measure.py --unix $(UNIX) --build $(BUILD)/coverage
 
 # MicroPython's own tests, in bytecode, as .mpy files, and as native code.
-test-upstream: kernel direct $(VENV)/stamp
+test-upstream: kernel direct $(VENV)/stamp ## run MicroPython's own tests on the kernel
 	@$(VENV)/bin/python tests/upstream/run.py --micropython=$(MICROPY_SOURCE)
 
 # The self tests on some forty machines; writes the table of docs/matrix.md.
-test-matrix: kernel direct
+test-matrix: kernel direct ## run the self tests on some forty machines
 	@$(PYTHON) tests/matrix.py docs/matrix.md
 
-# Random traces and properties for much longer than in `make test`.
-SOAK ?= 20
-soak: all $(VENV)/stamp
+# Random traces, properties and interrupts, many more than in `make test`.
+soak: all $(VENV)/stamp ## run the random tests for an hour or more
 	@PFM_SOAK=$(SOAK) PFM_UNIT_TIMEOUT=36000 PFM_TRACE_OPERATIONS=1000000 PFM_TARGET_TRACE_OPERATIONS=100000 \
+		PFM_STORM_INTERRUPTS=20000 PFM_STORM_RECLAIMS=40 \
 		MICROPY_DIR=$(MICROPY_SOURCE) $(VENV)/bin/pytest -v $(PYTESTFLAGS) \
 		tests/host/test_properties.py tests/unit/test_trace.py \
-		tests/host/test_machines.py::test_random_trace
+		tests/host/test_machines.py::test_random_trace \
+		tests/host/test_storm.py tests/host/test_exhaustion.py
 
-lint: $(VENV)/stamp
+lint: $(VENV)/stamp ## check all Python by ruff
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
 
-# clean keeps what was downloaded.
-clean:
+clean: ## remove what was built, keep what was downloaded
 	rm -rf $(filter-out $(BUILD)/third_party $(VENV),$(wildcard $(BUILD)/*))
 
-distclean:
+distclean: ## remove build/
 	rm -rf $(BUILD)
