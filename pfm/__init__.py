@@ -38,6 +38,6 @@ from .frame.entry import PageFrame
 from .frame.flags import PageFlags, decode_flags
 from .manager import PageFrameManager
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 PFM = PageFrameManager()

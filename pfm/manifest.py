@@ -1,5 +1,5 @@
 metadata(
-    version="0.1.0",
+    version="0.2.0",
     description="A physical page frame manager.",
     license="MIT OR Apache-2.0",
 )
