@@ -1,4 +1,27 @@
-"""The entry that describes one frame: 32 bytes, laid out as in C.
+"""The entry that describes one frame: its life, and its 32 bytes, laid out as in C.
+
+A block's head has a kind, which is the state of the whole block (docs/frames.md):
+
+    ABSENT      no RAM: for ever
+    RESERVED    never handed out: kernel, array, partly usable frames, frame 0, bad memory
+       |
+       | reclaim(): the loader's memory and ACPI's
+       v
+                a magazine is empty
+     FREE ----------------------------> CACHED   one frame of the highest zone,
+       | ^ <----------------------------  | ^    in a magazine
+       | |   a magazine is full,          | |
+       | |   drain(), out of frames       | |
+       | |                        alloc() | | free(), last unref()
+       | |                                v |
+       | +------------------------------ USED    ref(), and unref() but the last, stay here
+       |   free(), free_many(),            ^
+       |   last unref()                    |
+       +-----------------------------------+
+           alloc(), alloc_many(), alloc_contiguous(), alloc_at()
+
+PART (a further block of a run) and COMPOUND_TAIL exist only beside a USED head and go back
+to FREE with it.
 
     offset  size  field
          0     2  flags        `PageFlags`
