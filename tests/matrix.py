@@ -87,8 +87,8 @@ ON_FIRST = {
 HEAD = """\
 # Where it was run
 
-The kernel's self tests on machines of QEMU's, as `make test-matrix` last wrote them
-on {date}: MicroPython {micropython}, {qemu}, loaders {loaders}.
+The kernel's self tests on machines of QEMU. Written by `make test-matrix`; do not edit. Run on
+{date}: MicroPython {micropython}, {qemu}, loaders {loaders}.
 {failed} of {count} failed.
 
 | loader | firmware | board | memory | besides | frames present | init | passed | skipped | result |
