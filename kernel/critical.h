@@ -2,7 +2,7 @@
 #ifndef KERNEL_CRITICAL_H
 #define KERNEL_CRITICAL_H
 
-// At each start of the interpreter: no section is under way.
+// At each start of the interpreter: no section has begun.
 void critical_init(void);
 
 // Ends every critical section: a processor fault has left them by raising an exception.

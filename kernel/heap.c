@@ -2,8 +2,8 @@
 //
 // The collector starts on a small heap in .bss.  When that is full it asks for
 // areas (MP_PLAT_ALLOC_HEAP), each about as large as all before, and gives back
-// those that become empty.  Areas are cut first fit from the ranges that Python
-// has handed over.
+// those that become empty.  Areas are allocated first fit from the ranges that
+// Python has handed over (kernel.heap_reserve).
 
 #include "py/gc.h"
 #include "py/misc.h"
@@ -12,11 +12,11 @@
 
 #define INITIAL_HEAP_SIZE (4 * 1024 * 1024)
 
-// A heap that doubles each time reaches any memory's size in far fewer.
+// A heap that doubles with each area fills any memory with far fewer.
 #define RANGES_MAX 16
 #define AREAS_MAX 64
 
-// Area starts: a page, so that areas of an aligned range stay aligned.
+// Areas start at page boundaries.
 #define AREA_ALIGN 4096
 
 typedef struct _span_t {

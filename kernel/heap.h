@@ -12,8 +12,8 @@
 // heap_reserve() are kept, and empty again.
 void heap_init(void);
 
-// Hands the collector a range it may grow into, for good.  False when there is
-// no room to note one more.
+// Hands the collector a range that it may grow into, for as long as the machine
+// runs.  False when the table of ranges is full.
 bool heap_reserve(uintptr_t start_virt, size_t size);
 
 // Empties the segment of compiled code: no function compiled so far may be called again.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// From the loader's hand to the prompt.
+// Start-up, the prompt, and soft resets.
 
 #include "py/cstack.h"
 #include "py/gc.h"
@@ -22,7 +22,7 @@
 #include "requests.h"
 #include "uart.h"
 
-// What finalisers leave of the stack to C that checks nothing.
+// The part of the stack that finalisers leave to C code without a check of the limit.
 #define FINALISER_STACK_MARGIN (16 * 1024)
 
 static int reset_cause = RESET_CAUSE_POWER_ON;
@@ -77,9 +77,9 @@ int main(void) {
 void gc_collect(void) {
     gc_collect_start();
     gc_helper_collect_regs_and_stack();
-    // Finalisers close files however deep the program is.  One that meets the
-    // stack's limit raises again while that is printed, where nobody catches it:
-    // the heap would stay locked.
+    // Finalisers close files at any depth of recursion, so they get more of the
+    // stack.  One that reached its limit would raise again while its exception
+    // is printed, uncaught, and leave the heap locked.
     mp_uint_t limit = MP_STATE_THREAD(stack_limit);
     MP_STATE_THREAD(stack_limit) = (mp_uint_t)(kernel_stack_top - kernel_stack_bottom) - FINALISER_STACK_MARGIN;
     gc_collect_end();

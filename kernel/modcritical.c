@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The critical module: sections of code that nothing interrupts, and the locks
-// that open them.  Inside a section interrupts are off and the interpreter's
-// scheduler is locked, so that neither a KeyboardInterrupt nor a scheduled
-// callback comes before its end.  Sections nest.
+// The critical module: critical sections, and locks that begin one.  Inside a
+// section interrupts are off and the interpreter's scheduler is locked, so that
+// neither a KeyboardInterrupt nor a scheduled callback runs before its end.
+// Sections nest.
 
 #include "py/runtime.h"
 
 #include "cpu.h"
 #include "critical.h"
 
-// Tries until a lock that another processor holds counts as never released:
-// about a second.  No holder keeps one for longer than a walk over its zone.
+// Tries to take a lock that another processor holds: about a second.  The
+// longest hold is a walk over a zone.
 #define LOCK_TRIES 10000000
 
 // Sections begun and not ended.  The scheduler's own count is not enough: the
@@ -30,7 +30,7 @@ static bool enter(void) {
 }
 
 static void leave(bool enabled) {
-    // After critical_abandon() there is none left to leave.
+    // After critical_abandon() the section has ended already.
     if (depth > 0) {
         --depth;
         mp_sched_unlock();

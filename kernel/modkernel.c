@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The kernel module: the loaded image, its memory, and the ways out of it.
+// The kernel module: the loaded image, the heap's ranges, the state that is kept
+// over soft resets, and exit().
 
 #include <string.h>
 
@@ -15,7 +16,7 @@
 #include "image.h"
 #include "power.h"
 
-// What survives a soft reset: Python's to lay out, zero at power on.
+// Kept over soft resets, zero at power on; Python defines the layout.
 #define STATE_SIZE 4096
 static char state[STATE_SIZE] __attribute__((aligned(STATE_SIZE)));
 

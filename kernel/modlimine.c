@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The limine module: where the loader's answers lie.
+// The limine module: the addresses of the loader's responses.
 
 #include <string.h>
 
@@ -25,8 +25,8 @@ static mp_obj_t limine_response(mp_obj_t name_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(limine_response_obj, limine_response);
 
-// move_response(name, address): tells where a copy of the response lies from
-// now on, 0 for no response any more.
+// move_response(name, address): makes response() return the address of a copy
+// from now on, or None for 0.
 static mp_obj_t limine_move_response(mp_obj_t name_in, mp_obj_t address_in) {
     requests_move_response(get_request(name_in), (const void *)mp_obj_get_int_truncated(address_in));
     return mp_const_none;

@@ -40,7 +40,7 @@ static void mp_machine_set_freq(size_t n_args, const mp_obj_t *args) {
     mp_raise_NotImplementedError(MP_ERROR_TEXT("the frequency cannot be set"));
 }
 
-// Without a timer interrupt there is nothing to sleep deeper on than a delay.
+// No deeper sleep state is used than the halt of a delay.
 static void mp_machine_lightsleep(size_t n_args, const mp_obj_t *args) {
     mp_hal_delay_ms(n_args == 0 ? 0 : (mp_uint_t)mp_obj_get_int(args[0]));
 }

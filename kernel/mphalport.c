@@ -9,19 +9,19 @@
 #include "irq.h"
 #include "uart.h"
 
-// Jumps of bytecode between two looks at the clock, and the least time between
-// two looks at the serial port: a port access costs as much as 10 to 50 jumps.
+// Jumps of bytecode between two reads of the clock, and the least time between
+// two polls of the serial port, which cost as much as 10 to 50 jumps each.
 #define VM_HOOK_JUMPS 16
 #define VM_HOOK_POLL_NS 1000000
 
-// Large enough that a raw-paste window and some typing ahead fit.
+// Holds a raw-paste window and some type-ahead.
 static uint8_t stdin_buffer[1024];
 static ringbuf_t stdin_ringbuf = { stdin_buffer, sizeof(stdin_buffer), 0, 0 };
 
 int mp_hal_vm_hook_countdown = VM_HOOK_JUMPS;
 
 void mp_hal_poll_stdin(void) {
-    // With the buffer full the rest waits in the UART, as flow control.
+    // When the buffer is full the rest stays in the UART, as flow control.
     while (ringbuf_free(&stdin_ringbuf) > 0) {
         int c = uart_rx_chr();
         if (c == UART_RX_NO_CHAR) {

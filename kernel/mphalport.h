@@ -13,14 +13,15 @@
 #define MICROPY_INTERNAL_WFE(timeout_ms) mp_hal_wait(timeout_ms)
 #define MICROPY_INTERNAL_EVENT_HOOK mp_hal_poll_stdin()
 
-// How much one raw-paste window of the REPL may hold, below the input buffer's size.
+// The size of a raw-paste window of the REPL: less than the input buffer's.
 #define MICROPY_REPL_STDIN_BUFFER_MAX (512)
 
 // Moves what the serial port has received to the input buffer, and schedules a
 // KeyboardInterrupt when the interrupt character is among it.
 void mp_hal_poll_stdin(void);
 
-// Waits for input, for as much of timeout_ms as can be slept; negative: for ever.
+// Halts until there is input or the timer ticks; only pauses when timeout_ms is
+// shorter than a tick.  A negative timeout_ms is no limit.
 void mp_hal_wait(mp_int_t timeout_ms);
 
 #endif // KERNEL_MPHALPORT_H

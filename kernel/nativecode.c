@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Memory for code that the compiler emits and that .mpy files bring.  It holds
-// no pointers that the collector has to see, and it is never given back but as
-// a whole, at a soft reset: the collector cannot tell when the last pointer
-// into the middle of a block has gone.
+// Memory for code that the compiler emits and that .mpy files contain.  The
+// collector need not scan it.  It is freed only as a whole, at a soft reset: the
+// collector does not find pointers into the middle of a block.
 
 #include "py/runtime.h"
 
 #include "heap.h"
 #include "image.h"
 
-// Functions start at a cache line's quarter, as compilers align them.
+// Functions are aligned to 16 bytes, as by compilers.
 #define NATIVE_CODE_ALIGN 16
 
 static uintptr_t next;
@@ -31,7 +30,7 @@ void native_code_alloc(uintptr_t min_size, void **ptr, uintptr_t *size) {
 }
 
 void native_code_free(void *ptr, uintptr_t size) {
-    // Only the compiler frees, and only what it has just been given.
+    // Only the compiler frees, and only its last allocation.
     if ((uintptr_t)ptr + size == next) {
         next = (uintptr_t)ptr;
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // The VM keeps no list of running functions, and an exception leaves its C
-// frames without passing their ends.  But each running VM frame has one
-// nlr_buf_t in the chain at nlr_top, and leaves the chain with it.  So the VM's
-// hook notes pairs of nlr_buf_t and code state in an array, and the report
-// believes those pairs whose nlr_buf_t is in the chain now.
+// frames without running their ends.  But each running VM frame has one
+// nlr_buf_t in the chain at nlr_top, and only while it runs.  So the VM's hook
+// stores pairs of nlr_buf_t and code state in an array, and the report uses
+// those pairs whose nlr_buf_t is in the chain.
 
 #include <stddef.h>
 
@@ -34,7 +34,7 @@ void pytrace_reset(void) {
 // MICROPY_VM_HOOK_INIT: the VM has just pushed its nlr_buf_t.
 void pytrace_enter(const mp_code_state_t *code_state) {
     const nlr_buf_t *nlr = MP_STATE_THREAD(nlr_top);
-    // The stack grows down: what is not above this frame has ended.
+    // The stack grows down: frames that are not above this one have ended.
     while (depth > 0 && entries[depth - 1].nlr <= nlr) {
         --depth;
     }

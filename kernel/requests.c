@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // All Limine requests, between the protocol's two markers.  The loader finds
-// them by their numbers in the image and writes the answers into it.
+// them in the image by their ids and writes the addresses of its responses into
+// them.
 
 #include <stddef.h>
 
@@ -9,14 +10,13 @@
 #include "panic.h"
 #include "requests.h"
 
-// The newest base revision the kernel knows how to be started under; it runs
-// under all of them from 2 on.
+// The newest base revision that the kernel supports; it runs under all from 1 on.
 #define BASE_REVISION_WANTED 6
-// Loaders older than revision 3 leave the tag as it is when they do not know
-// the revision asked for, and use their newest, which is 2.
-#define BASE_REVISION_UNTOLD 2
+// Loaders older than revision 3 do not report the revision: they leave the tag
+// as it is when they do not know the one wanted, and use their newest, which is 2.
+#define BASE_REVISION_UNREPORTED 2
 
-// More than the entry code needs; the kernel brings its own stack.
+// More than the entry code needs; the kernel has its own stack.
 #define LOADER_STACK_SIZE 65536
 
 #define IN_SECTION(name) __attribute__((used, section(name), aligned(8)))
@@ -86,7 +86,7 @@ unsigned int requests_base_revision(void) {
     if (base_revision.magic[1] != LIMINE_BASE_REVISION_MAGIC_1) {
         return (unsigned int)base_revision.magic[1];
     }
-    return base_revision.revision == 0 ? BASE_REVISION_WANTED : BASE_REVISION_UNTOLD;
+    return base_revision.revision == 0 ? BASE_REVISION_WANTED : BASE_REVISION_UNREPORTED;
 }
 
 void requests_check(void) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// What the kernel asks the loader for, and the answers.
+// The kernel's requests to the loader, and the responses.
 #ifndef KERNEL_REQUESTS_H
 #define KERNEL_REQUESTS_H
 
@@ -19,20 +19,19 @@ typedef enum {
     REQUEST_COUNT,
 } request_t;
 
-// Ends the kernel with one clear line when a response is missing that it
-// cannot live without.
+// Panics when a response is missing that the kernel needs.
 void requests_check(void);
 
 // The response, or NULL when the loader gave none.
 const void *requests_response(request_t request);
 
-// Makes requests_response() tell of a copy of the response, or of none.
+// Makes requests_response() return a copy of the response, or NULL.
 void requests_move_response(request_t request, const void *response);
 
 // The protocol's name of the request, as Python gives it to limine.response().
 const char *requests_name(request_t request);
 
-// The base revision that the loader put in force.
+// The base revision in force.
 unsigned int requests_base_revision(void);
 
 #endif // KERNEL_REQUESTS_H

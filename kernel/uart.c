@@ -24,21 +24,21 @@
 #define LCR_DLAB        0x80
 #define IER_RX          0x01
 #define MCR_DTR_RTS     0x03
-#define MCR_OUT2        0x08 // on the PC this lets the interrupt line out
+#define MCR_OUT2        0x08 // on a PC this connects the interrupt line
 #define LSR_DATA_READY  0x01
 #define LSR_TX_EMPTY    0x20 // the FIFO has room for FIFO_SIZE characters
-#define LSR_TX_IDLE     0x40 // nor is one being shifted out
+#define LSR_TX_IDLE     0x40 // and none is being shifted out
 
 #define BAUD_BASE       115200
 #define BAUD            115200
 #define FIFO_SIZE       16
 
-// A FIFO drains in 1.4 ms, but a virtual line stands still for as long as its
-// reader does.  One look at a port takes about a microsecond, so this is 10 s.
+// A FIFO drains in 1.4 ms, but a virtual line stops while nobody reads it.  A
+// read of a register takes about a microsecond, so this is 10 s.
 #define TX_WAIT_TRIES   10000000
 
 static bool present;
-// Nobody reads: further output is dropped at once until there is room again.
+// The line has stopped: output is dropped without waiting until there is room again.
 static bool stuck;
 
 void uart_init(void) {

@@ -13,10 +13,10 @@ void uart_init(void);
 // The next received character, or UART_RX_NO_CHAR at once.
 int uart_rx_chr(void);
 
-// Sends len bytes; waits for room, but not for ever on a stuck line.
+// Sends len bytes; waits for room, for some 10 s when the line has stopped.
 void uart_tx_strn(const char *buf, size_t len);
 
-// Waits until everything sent has left the UART, within a bound.
+// Waits until everything sent has left the UART, for some 10 s at most.
 void uart_tx_flush(void);
 
 #endif // KERNEL_UART_H

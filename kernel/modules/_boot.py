@@ -25,7 +25,7 @@ def _start(options):
     state_virt = uctypes.addressof(kernel.state)
     if PFM.resume(state_virt, owners.ALL):
         PFM.space = kernelspace.current(PFM)
-        # There is none where the start before this one failed half way.
+        # There is no disk where the previous start failed.
         if ramdisk.restore() is None:
             ramdisk.create(PFM, options.disk)
         return
@@ -33,7 +33,7 @@ def _start(options):
     if options.loglevel:
         PFM.log.level = levels.NAMES.index(options.loglevel)
     PFM.init(debug=options.debug)
-    # Before anything that may fail: a soft reset goes on from here.
+    # Before anything that may fail: a soft reset resumes from it.
     PFM.save(state_virt)
     PFM.space = kernelspace.enter(PFM)
     apic.route_legacy_interrupts(PFM)
@@ -53,12 +53,12 @@ def _run(name):
     kernel.exit(0)
 
 
-# Where every board looks for modules on its filesystem.
+# The folder of modules on the filesystem, as on other boards.
 sys.path.append("/lib")
 
 _options = cmdline.read()
 try:
-    # Ctrl-C waits until the machine is whole.
+    # Ctrl-C is deferred until the start is complete.
     with critical():
         _start(_options)
     if machine.reset_cause() == machine.PWRON_RESET:

@@ -10,7 +10,7 @@ from pfm import OutOfFramesError
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
 from pfm.paging.tables import WRITE
 
-# Half of what is free, and 16 GiB, which the collector's tables make no sense beyond, in frames.
+# Half of what is free, at most 16 GiB, beyond which the collector's tables cost too much; in frames.
 _SHARE_SHIFT = const(1)
 _SHARE_MAX = const(1 << 22)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// mem* in mcu/x86_64/memory.c, str* in libc/string.c.
+// mem* in the processor's memory.c, str* in libc/string.c.
 #ifndef LIBC_STRING_H
 #define LIBC_STRING_H
 

@@ -20,7 +20,7 @@
 
 #define CALIBRATION_HZ      100  // each measurement lasts a hundredth of a second
 #define CALIBRATION_RUNS    3
-// No PIT ends a measurement after this many TSC ticks: over a second on most machines.
+// Without a PIT a measurement ends after this many TSC ticks, over a second on most machines.
 #define CALIBRATION_LIMIT   (UINT64_C(1) << 32)
 #define TSC_HZ_FALLBACK     UINT64_C(1000000000)
 
@@ -39,10 +39,10 @@
 #define RTC_B_24_HOURS      0x02
 #define RTC_B_BINARY        0x04
 #define RTC_HOURS_PM        0x80
-// An update takes 2 ms; one look at a port takes about a microsecond.
+// An update takes 2 ms, one read of a port about a microsecond.
 #define RTC_UPDATE_TRIES    20000
 
-// TSC ticks in 1/CALIBRATION_HZ s, or 0 when the PIT never ends the wait.
+// TSC ticks in 1/CALIBRATION_HZ s, or 0 without a PIT.
 static uint64_t measure(void) {
     const uint16_t count = PIT_HZ / CALIBRATION_HZ;
     uint8_t control = cpu_inb(SYSTEM_CONTROL) & (uint8_t) ~SYSTEM_SPEAKER;
@@ -59,7 +59,7 @@ static uint64_t measure(void) {
     return cpu_rdtsc() - start;
 }
 
-// Delays only ever lengthen a measurement, so the shortest is the best.
+// Delays lengthen a measurement and never shorten it: the shortest is the most exact.
 uint64_t clock_measure_hz(void) {
     uint64_t best = 0;
     for (int i = 0; i < CALIBRATION_RUNS; ++i) {

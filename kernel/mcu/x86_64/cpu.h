@@ -134,13 +134,13 @@ static inline void cpu_irq_restore(bool enable) {
     }
 }
 
-// Processors without RDRAND (leaf 1, ECX bit 30) fall back to the time stamp
-// counter, which is good enough to seed a generator and no more.
+// Without RDRAND (leaf 1, ECX bit 30) this is the time stamp counter, which can
+// seed a generator but is no source of keys.
 static inline uint64_t cpu_random(void) {
     uint64_t value = cpu_rdtsc();
     if (cpu_cpuid(1, 0).ecx & (1u << 30)) {
         bool ok = false;
-        // The manual's advice (SDM volume 1, 7.3.17.1) is ten tries.
+        // Ten tries, as the SDM recommends (volume 1, 7.3.17.1).
         for (int i = 0; i < 10 && !ok; ++i) {
             __asm__ volatile ("rdrand %0; setc %1" : "=r" (value), "=qm" (ok) : : "cc");
         }

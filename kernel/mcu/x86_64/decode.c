@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The address an instruction was about to use.  A general protection fault,
-// unlike a page fault, does not say which address was refused, so it is worked
-// out from the instruction.  Encoding: Intel SDM volume 2, chapter 2.
+// The address of an instruction's memory operand.  A general protection fault,
+// unlike a page fault, does not report the address that was refused, so it is
+// computed from the instruction.  Encoding: Intel SDM volume 2, chapter 2.
 
 #include "cpu.h"
 #include "exception.h"

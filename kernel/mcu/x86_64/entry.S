@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Where the loader enters.  Long mode and paging are on, interrupts off, the
-// stack is the loader's.  From base revision 5 on CR0, CR4 and EFER hold no
-// more than that, so SSE is turned on here before any C code runs.
+// The entry point.  Long mode and paging are on, interrupts off, the stack is
+// the loader's.  From base revision 5 on no other bits of CR0, CR4 and EFER are
+// set, so SSE is enabled here before any C code runs.
 // Bits: Intel SDM volume 3, 2.5; SSE: volume 3, 14.1.
 
 #define CR0_MP (1 << 1)

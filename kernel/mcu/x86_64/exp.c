@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// exp in the processor's extended precision, in place of lib/libm_dbl/exp.c:
-// that one is off by a unit in the last place where scripts notice, exp(1) != e.
+// exp in the processor's extended precision, in place of lib/libm_dbl/exp.c,
+// whose error of one unit in the last place scripts can see: exp(1) != e.
 
 #include <math.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Segments and the task state segment.  Long mode needs neither for
-// protection, but the loader's table lies in memory that is to be reclaimed,
-// and only a TSS can give an exception a stack of its own.
+// Segments and the task state segment.  Long mode needs neither for protection,
+// but the loader's table is in memory that will be reclaimed, and only a TSS can
+// give an exception a stack of its own.
 // Layouts: Intel SDM volume 3, 3.4.5 (descriptors) and 9.7 (64-bit TSS).
 
 #include <stdint.h>

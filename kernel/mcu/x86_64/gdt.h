@@ -6,9 +6,9 @@
 #define GDT_KERNEL_DATA 0x10
 #define GDT_TSS         0x18
 
-// Slots of the interrupt stack table, 1 to 7.  These exceptions may come when
-// the stack in use cannot be trusted, a page fault when it has just run over
-// its end, so each has a stack of its own.
+// Slots of the interrupt stack table, 1 to 7.  These exceptions may occur when
+// the current stack is not usable, a page fault on a stack overflow, so each has
+// a stack of its own.
 #define IST_DOUBLE_FAULT  1
 #define IST_NMI           2
 #define IST_MACHINE_CHECK 3

@@ -25,8 +25,8 @@ typedef struct __attribute__((packed)) _idt_gate_t {
 
 _Static_assert(sizeof(idt_gate_t) == 16, "64-bit gate");
 
-// In isr.S: one stub for each exception, one for the interrupts that end a
-// halt, and one that only returns.
+// In isr.S: a stub for each exception, one for the interrupts that end a halt,
+// and one that only returns.
 extern const uintptr_t isr_exception_table[EXCEPTION_VECTORS];
 extern void isr_irq(void);
 extern void isr_ignore(void);

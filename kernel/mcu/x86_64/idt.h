@@ -2,8 +2,8 @@
 #ifndef KERNEL_MCU_X86_64_IDT_H
 #define KERNEL_MCU_X86_64_IDT_H
 
-// Points every exception at exception_handler(), lets the interrupts of irq.h end a
-// halt and ignores every other.
+// Directs exceptions to exception_handler(); the timer's and the serial port's
+// interrupts only end a halt, all others are ignored.
 void idt_init(void);
 
 #endif // KERNEL_MCU_X86_64_IDT_H

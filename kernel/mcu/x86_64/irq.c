@@ -3,8 +3,8 @@
 // The two 8259 interrupt controllers and channel 0 of the 8254 timer (Intel
 // data sheets; ports and wiring as on the PC/AT).
 //
-// The controllers stay masked outside irq_wait(): under QEMU's translator an
-// interrupt that is pending but not let in slows everything down.
+// The controllers are masked outside irq_wait(): under QEMU's translator (TCG) an
+// interrupt that is pending and disabled slows everything down.
 
 #include "cpu.h"
 #include "irq.h"
@@ -38,7 +38,7 @@ void irq_init(void) {
 
 bool irq_check(void) {
     cpu_outb(PIC1_DATA, PIC1_MASK_WAITING);
-    // An instruction after sti is run before an interrupt is let in.
+    // Interrupts are recognised after the instruction that follows sti.
     __asm__ volatile ("sti; nop; nop; cli" : : : "memory");
     cpu_outb(PIC1_DATA, PIC_MASK_ALL);
     can_halt = irq_count != 0;

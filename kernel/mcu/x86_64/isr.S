@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Exception entry points.  Each pushes what is missing to make a fault_frame_t
-// (exception.h) and calls exception_handler(), which may change the frame before it is
-// returned to.  Stack on entry: Intel SDM volume 3, 7.14.2.
+// Exception entry points.  Each completes a fault_frame_t (exception.h) on the
+// stack and calls exception_handler(), which may change it before it is loaded
+// again.  Stack on entry: Intel SDM volume 3, 7.14.2.
 
 #include "exception.h"
 #include "pic.h"
@@ -48,7 +48,7 @@ isr_common:
     pushq %r15
     cld
     movq %rsp, %rdi
-    // The processor aligned the stack to 16 before its 5 words; 17 more are on it.
+    // The processor aligned the stack to 16 before it pushed 5 words; 17 more follow.
     call exception_handler
     popq %r15
     popq %r14
@@ -68,8 +68,7 @@ isr_common:
     addq $16, %rsp
     iretq
 
-// An interrupt has done its work by ending the halt: count it, and tell the
-// controller that it is done (8259A data sheet, non-specific end of interrupt).
+// An interrupt has only to end the halt: it is counted and acknowledged.
     .globl isr_irq
 isr_irq:
     pushq %rax

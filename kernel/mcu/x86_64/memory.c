@@ -3,14 +3,14 @@
 // memcpy, memmove, memset and memcmp near the memory's speed, on processors
 // and under QEMU's translator (TCG) alike.  What is fast differs:
 //
-//   `rep movsb`    the fastest copy on processors that say so (ERMS), a byte
-//                  at a time and the slowest of all under TCG;
+//   `rep movsb`    the fastest copy on processors with ERMS; the slowest under
+//                  TCG, which moves one byte at a time;
 //   16-byte moves  good everywhere, the fastest copy under TCG;
 //   `rep stosq`    the fastest fill on both.
 //
-// So a copy asks memory_init()'s one flag, and a fill asks nothing.  Short
-// blocks never reach the string instructions: these take some 30 cycles to
-// start.  Heads and tails are done by moves that overlap, not by byte loops.
+// So a copy depends on one flag, which memory_init() sets, and a fill on none.
+// Short blocks are moved without string instructions, which take some 30 cycles
+// to start.  Heads and tails are moves that overlap the rest, not byte loops.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@
 #include "cpu.h"
 #include "memory.h"
 
-// From here on a string instruction has earned back its start.
+// From these sizes on the string instructions are faster.
 #define REP_MOVSB_MIN 768
 #define REP_STOSQ_MIN 128
 
@@ -52,7 +52,7 @@ void memory_init(void) {
     rep_movsb_is_fast = erms && !tcg;
 }
 
-// Up to 16 bytes: all loads before the first store, so overlap does no harm.
+// Up to 16 bytes: all loads before the first store, so the blocks may overlap.
 static inline void copy_short(uint8_t *d, const uint8_t *s, size_t n) {
     if (n >= 8) {
         uint64_t a = *(const u64_t *)s, b = *(const u64_t *)(s + n - 8);
@@ -71,8 +71,8 @@ static inline void copy_short(uint8_t *d, const uint8_t *s, size_t n) {
     }
 }
 
-// All loads before the first store here too.  Eight at once is what TCG is
-// fastest with: it checks an address for each, and loops cost it dear.
+// All loads before the first store here too.  Eight at once are the fastest
+// under TCG, where loops are expensive.
 static inline void copy_block(uint8_t *d, const uint8_t *s) {
     const u128_t *from = (const u128_t *)s;
     u128_t *to = (u128_t *)d;
@@ -88,7 +88,7 @@ static inline void copy_block(uint8_t *d, const uint8_t *s) {
     to[7] = v7;
 }
 
-// More than 16 bytes, upwards; right for overlap when d < s.
+// More than 16 bytes, upwards; correct for overlap when d < s.
 static inline void copy_up(uint8_t *d, const uint8_t *s, size_t n) {
     uint8_t *end = d + n;
     u128_t tail = *(const u128_t *)(s + n - 16);
@@ -101,7 +101,7 @@ static inline void copy_up(uint8_t *d, const uint8_t *s, size_t n) {
     *(u128_t *)(end - 16) = tail;
 }
 
-// More than 16 bytes, downwards; right for overlap when d > s.
+// More than 16 bytes, downwards; correct for overlap when d > s.
 static inline void copy_down(uint8_t *d, const uint8_t *s, size_t n) {
     u128_t head = *(const u128_t *)s;
     uint8_t *start = d;
@@ -158,7 +158,7 @@ void *memset(void *dest, int value, size_t n) {
         }
         return dest;
     }
-    // The first byte first: of a bad range, that is the address to complain about.
+    // The first byte first: the fault on a bad range then reports its start.
     *(u64_t *)d = pattern;
     *(u64_t *)(d + n - 8) = pattern;
     if (n < REP_STOSQ_MIN) {

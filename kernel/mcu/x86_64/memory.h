@@ -2,8 +2,8 @@
 #ifndef KERNEL_MCU_X86_64_MEMORY_H
 #define KERNEL_MCU_X86_64_MEMORY_H
 
-// Chooses how memcpy and memmove copy, from what the processor says of itself.
-// Before the call they work too, in the way that is good everywhere.
+// Chooses by CPUID how memcpy and memmove copy.  They work before the call too,
+// with 16-byte moves.
 void memory_init(void);
 
 #endif // KERNEL_MCU_X86_64_MEMORY_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The cpu module: single instructions that Python cannot express.  Addresses
-// are virtual and not checked here: a bad one raises kernel.AccessFault.
+// The cpu module: single instructions that Python cannot express.  Addresses are
+// virtual and not checked: a bad one raises kernel.AccessFault.
 
 #include "py/runtime.h"
 
@@ -100,14 +100,14 @@ DEFINE_CR_READER(2);
 DEFINE_CR_READER(3);
 DEFINE_CR_READER(4);
 
-// write_cr3(phys): makes these page tables the ones in use.
+// write_cr3(phys): loads the page tables whose root is there.
 static mp_obj_t mod_write_cr3(mp_obj_t value_in) {
     cpu_write_cr3((uint64_t)mp_obj_get_int_truncated(value_in));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(cpu_write_cr3_obj, mod_write_cr3);
 
-// invlpg(virt): forgets the cached translation of this page.
+// invlpg(virt): flushes the TLB's translation of this page.
 static mp_obj_t mod_invlpg(mp_obj_t address_in) {
     cpu_invlpg(get_address(address_in, 1));
     return mp_const_none;

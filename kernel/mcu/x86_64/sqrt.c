@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The square root by the processor, in place of lib/libm_dbl/sqrt.c.
+// The processor's square root, in place of lib/libm_dbl/sqrt.c.
 
 #include <math.h>
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The kernel's own page tables, in place of the loader's.
 
-Mapped are the kernel's segments, each with its permissions; RAM in the HHDM, never executable, the kernel's image
-read-only; and the frame array.  The null page is not.
+They map the kernel's segments, each with its permissions; RAM in the HHDM, never executable, and the kernel's image
+there read-only; and the frame array.  The null page is not mapped.
 """
 
 import cpu
@@ -25,17 +25,17 @@ _PERMISSIONS = {"r-x": EXECUTE, "r--": 0, "rw-": WRITE, "rwx": WRITE | EXECUTE}
 _CPUID_EXTENDED = const(0x80000001)
 _CPUID_1G_PAGES = const(1 << 26)
 
-# What the HHDM covers besides RAM: devices and tables that the loader maps too.
+# What the HHDM maps besides RAM, as the loader does.
 _MAPPED_DEVICES = (protocol.FRAMEBUFFER, protocol.RESERVED_MAPPED)
 
-# Beyond this many pages a load of CR3 is cheaper than a flush of each.
+# For more pages than this a load of CR3 is cheaper than a flush of each.
 _FLUSH_MAX = const(32)
 _CR3_ADDRESS = const(0x000F_FFFF_FFFF_F000)
 
 
 @micropython.viper
 def _flush(virt: int, count: int):
-    # Not interrupted, so that nothing is left half done.
+    # Viper: a KeyboardInterrupt cannot leave it half done.
     if count > _FLUSH_MAX:
         cpu.write_cr3(cpu.cr3())
         return
@@ -48,7 +48,7 @@ def _flush(virt: int, count: int):
 def _tables(manager, root_phys):
     """Return the `KernelSpace` at `root_phys`, whose new tables are frames of `manager`."""
 
-    # Native, so that no interrupt of the interpreter's comes between the frame and its owner.
+    # Native: no KeyboardInterrupt comes between the allocation and its end.
     @micropython.native
     def take():
         pfn = manager.alloc(tag=owners.TABLES)
@@ -100,9 +100,9 @@ def _map_hhdm(tables, manager):
 
 
 def enter(manager):
-    """Build page tables of the kernel's own and load them; return them as a `KernelSpace`.
+    """Build the kernel's own page tables and load them; return them as a `KernelSpace`.
 
-    The tables that the loader left are not used any more.
+    The loader's tables are not used any more.
     """
     tables = _tables(manager, None)
     if not tables.protects:
