@@ -282,6 +282,8 @@ def test_files_are_closed_however_deep_the_stack():
         file.write("kept")
     file = None
     raises(RuntimeError, _dive, levels - LAST_LEVELS, reached, files)
+    # A stale word on the stack may have kept a file.
+    gc.collect()
     # Fewer would say that the end of the stack was not reached.
     assert 0 < len(files) < count - LAST_LEVELS // 2, len(files)
     for file in files:
