@@ -1,1 +1,1 @@
-"""Frames handed out and taken back: zones, the buddy system, magazines, blocks, runs, many at once."""
+"""The allocator: zones, the buddy system, magazines, blocks, runs, and many frames at once."""

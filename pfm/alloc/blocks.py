@@ -1,10 +1,18 @@
-"""Blocks of 2**order frames handed out and taken back.
+"""Blocks of 2**order frames: `alloc`, `free`, `ref`, `unref` and `drain`.
 
-Here stands the slow path: it checks everything and does every case.  The most
-frequent cases of `alloc` and `free` never reach it, for `fastpath.install` puts
-the fast path before them; docs/tour.md follows both.  Arguments and results are
-frame numbers and counts of frames.  Native code, with its state off the Python
-heap: no path of alloc and free touches it.
+The methods here are the slow path: they document each call, do all checks and handle every
+case.  `alloc` and `free` have a fast path too (fastpath.py), which is tried first and calls
+the method here for anything but the common case:
+
+    alloc   no argument but `order`, served by the magazine (order 0) or the highest zone
+    free    a used block with one reference, unlocked, neither a run nor compound
+
+It may skip the conversion of arguments, since it takes small integers only; the zone's lock,
+since a magazine belongs to one processor; and lower zones and draining, since the slow path
+does those when the first attempt fails.  In debug mode, and with `fast_path = False`, the
+methods here alone run.  docs/tour.md follows both paths.
+
+Native code with its state off the Python heap: `alloc` and `free` allocate nothing from it.
 """
 
 import micropython
@@ -54,27 +62,27 @@ _MAGAZINE_BATCH = const(32)
 
 _PAGE_WORDS = const(1024)
 
-# Found in this module's globals, where a builtin would be looked for in vain first.
+# A global of this module is found faster than a builtin.
 _INT = int
 
 
 class Blocks:
-    """The part of `PageFrameManager` that allocates and frees blocks, and counts their references."""
+    """The part of `PageFrameManager` that allocates, frees and references blocks."""
 
     @micropython.native
     def alloc(self, order=0, zone=None, zero=False, tag=0, compound=False):
-        """Allocate 2**order frames, aligned to their size, and return the first one's number.
+        """Allocate 2**order frames, aligned to their size, and return the number of the first.
 
-        `zone` is the highest zone that will do (default: the highest there is);
-        below it, zones are tried down to their low watermark.  `zero` clears the
-        frames, `tag` (32 bits) is kept as who allocated, `compound` makes every
-        frame of the block stand for the block in `ref` and `unref`.  The block
-        has one reference, and the flag SMALL (order 0) or COMPOUND.
-        Raises OutOfFramesError, ArgumentError, FrameCorruptError (debug).
-        Cost: a few instructions for order 0 at the highest zone, else a step per order split.
+        `zone` is the highest zone allowed (default: the highest there is); lower zones are
+        tried down to their watermarks.  `zero` clears the frames, `tag` (32 bits) is kept to
+        say who allocated, `compound` lets `ref` and `unref` take any frame of the block.  The
+        block has one reference, and the flag SMALL (order 0) or, if compound, COMPOUND.  Has a
+        fast path.  Raises OutOfFramesError, ArgumentError, TypeError, FrameCorruptError
+        (debug).  Cost: a few instructions for order 0 in the highest zone, otherwise a step per
+        order split.
         """
         top = self._zone(zone)
-        # A call of `number` for what is no plain int in bounds alone.
+        # `number` is called only for what is not a plain int in range.
         if order.__class__ is not _INT or not 0 <= order <= ORDER_MAX:
             order = number("order", order, 0, ORDER_MAX, "0 to 18")
         if tag.__class__ is not _INT or not 0 <= tag <= TAG_MAX:
@@ -99,10 +107,10 @@ class Blocks:
     def free(self, pfn):
         """Free the block or run whose first frame is `pfn`, however it was allocated.
 
-        Raises FrameStateError for a frame that heads no allocated block (free
-        already, a tail, reserved), RefcountError when others hold references,
-        LockHeldError, FrameRangeError, FrameNotPresentError.  Takes its argument by
-        position.  Cost: a step per order merged.
+        Positional argument only; has a fast path.  Raises FrameStateError if `pfn` is not the
+        first frame of an allocated block or run (already free, a tail, reserved),
+        RefcountError if others hold references, LockHeldError, FrameRangeError,
+        FrameNotPresentError, TypeError.  Cost: a step per order merged.
         """
         self._free(pfn)
 
@@ -116,9 +124,9 @@ class Blocks:
 
     @micropython.native
     def ref(self, pfn):
-        """Add a reference to the block headed (or, compound, containing) `pfn`; return how many it has.
+        """Add a reference to the block with the head `pfn`, or any frame if compound.
 
-        Raises RefcountError at 65,535, otherwise as `free`.
+        Returns the new count.  Raises RefcountError at 65,535, otherwise as `free`.
         """
         pfn = self._pfn(pfn)
         count = references.add_ref(self._head_entry(pfn), context())
@@ -128,9 +136,10 @@ class Blocks:
 
     @micropython.native
     def unref(self, pfn):
-        """Drop a reference to the block headed (or, compound, containing) `pfn`; the last one frees it.
+        """Drop a reference to the block with the head `pfn`, or any frame if compound.
 
-        Returns how many are left, 0 when it did.  Errors and cost as `free`.
+        Dropping the last reference frees the block.  Returns the number of references left.
+        Errors and cost as `free`.
         """
         pfn = self._pfn(pfn)
         entry = self._head_entry(pfn)
@@ -144,16 +153,17 @@ class Blocks:
 
     @micropython.native
     def drain(self):
-        """Give the frames of the calling processor's magazine back to the free lists, where they merge.
+        """Drain the calling processor's magazine to the free lists, where its frames merge.
 
-        Raises LockHeldError, LockTimeoutError, NotInitialisedError.  Cost: a step per frame and order merged.
+        Raises LockHeldError, LockTimeoutError, NotInitialisedError.  Cost: a step per frame
+        and order merged.
         """
         self._ready()
         self._drain()
 
     @micropython.native
     def _zone(self, zone):
-        """Return the zone to begin at for the argument `zone`; -1 where no zone has ever had a frame."""
+        """Return the zone to start at for the argument `zone`, -1 if no zone ever had a frame."""
         top = self._top
         if top < 0:
             self._ready()
@@ -165,13 +175,13 @@ class Blocks:
 
     @micropython.native
     def _head_entry(self, pfn):
-        """Return the address of the entry that speaks for `pfn`: a compound tail's head, else its own."""
+        """Return the address of the entry that describes `pfn`: its own, or a compound head's."""
         head = compound_head(self._base + (pfn << ENTRY_SHIFT), pfn)
         return self._base + (head << ENTRY_SHIFT)
 
     @micropython.native
     def _pop(self):
-        """Return a frame of the processor's magazine, refilled when it is empty; 0 for none."""
+        """Return a frame from the processor's magazine, which is refilled if empty; 0 for none."""
         own = self._magazine()
         irq = disable_irq()
         pfn = magazine.pop(own)
@@ -187,7 +197,7 @@ class Blocks:
 
     @micropython.native
     def _take(self, top, order):
-        """Return a block taken off the free lists of `top` or, above their watermarks, of lower zones; else 0."""
+        """Take a block from `top`, or from lower zones above their watermarks; 0 for none."""
         zone = top
         while zone >= 0:
             address = self._zones[zone]
@@ -203,7 +213,7 @@ class Blocks:
 
     @micropython.native
     def _alloc_slow(self, top, order):
-        """Try once more with the magazines' frames merged; raise OutOfFramesError when that fails too."""
+        """Drain the magazine, so that its frames merge, and retry.  Raises OutOfFramesError."""
         self._drain()
         pfn = self._take(top, order)
         if not pfn:
@@ -211,19 +221,19 @@ class Blocks:
         return pfn
 
     def _run_out(self, top, order, count):
-        # Where there has never been a frame, every zone has been looked at.
+        # If no zone ever had a frame, all of them were tried.
         raise OutOfFramesError(top if top >= 0 else ZONES - 1, order, count, self.count_free())
 
     @micropython.native
     def _hand_out(self, pfn, word, count, frames, zero, tag):
-        """Write the head of a block or run taken off the lists, with what `alloc` was asked for."""
+        """Write the head of a block or run just taken; check its poison, clear its frames."""
         phys = 0
         if self.debug:
             phys = poison.spoiled(self._hhdm, self._base, pfn, frames)
         heads.write(self._base, pfn, word, count, tag)
         if phys:
             value = poison.word_at(self._hhdm + phys)
-            # No lock is asked for: a guard may hold it, and the block is nobody's yet.
+            # No lock is taken: a guard may hold it, and no caller has the block yet.
             self._give_back(pfn, heads.forget(self._base + (pfn << ENTRY_SHIFT)))
             raise FrameCorruptError(phys >> PAGE_SHIFT, phys, value)
         if zero:
@@ -231,7 +241,7 @@ class Blocks:
 
     @micropython.native
     def _give_back(self, pfn, word):
-        """Free what a retired head with that first word headed."""
+        """Free the block or run of a head without references; `word` was its first word."""
         entry = self._base + (pfn << ENTRY_SHIFT)
         order = word >> STATE_SHIFT & ORDER_MASK
         count = heads.run_length(entry)
@@ -283,11 +293,11 @@ class Blocks:
 
     @micropython.native
     def _drain_locked(self):
-        """Empty the magazine into the highest zone, whose lock is held."""
+        """Drain the magazine into the highest zone, whose lock is held."""
         magazine.drain(self._zones[self._top], self._base, self._magazine(), 0)
 
     def _refuse(self, action, pfn, code):
-        """Raise the error that a negative `code` of references.py stands for."""
+        """Raise the error for a negative `code` of references.py."""
         if code > references.NOT_USED:
             error = LockHeldError if -code == context() else LockTimeoutError
             raise error(pfn, -code)
@@ -301,9 +311,9 @@ class Blocks:
         raise FrameStateError(action, pfn, self.describe(pfn))
 
     def describe(self, pfn):
-        """Return what the frame is at the moment in words, such as `"inside the free block at 512"`.
+        """Return the frame's state in words, such as `"inside the free block at 512"`.
 
-        Takes no lock.  Raises FrameRangeError, NotInitialisedError.
+        Takes no lock.  Raises FrameRangeError, TypeError, NotInitialisedError.
         """
         pfn = self._pfn(pfn)
         kind = heads.kind(self._base + (pfn << ENTRY_SHIFT))

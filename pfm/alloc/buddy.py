@@ -1,14 +1,14 @@
 """The buddy system: free blocks of 2**order frames, aligned to their size.
 
-A block splits into two buddies of the next lower order, whose frame numbers
-differ in one bit; when both are free again they merge.  Only the entry of a
-block's first frame, its head, says anything; all its other entries are TAIL.
-The free blocks of one order of a zone form a list through `next` and `prev`
-of their heads, and `freelist_va` of each points to the list's head.
+A block splits into two buddies of the next lower order, whose frame numbers differ in one bit;
+when both are free they merge again.  Only the entry of a block's first frame, its head,
+describes the block; all its other entries are TAIL.  The free blocks of one order in a zone
+form a list through `next` and `prev` of their heads, and `freelist_va` of each points to the
+list's head.
 
-Callers hold the zone's lock and have checked their arguments.  `zone` and
-`base` are virtual addresses, of the zone's struct and of the frame array, as
-signed numbers.  Nothing here touches the Python heap.
+Callers hold the zone's lock and have checked their arguments.  `zone` and `base` are virtual
+addresses, of the zone's struct and of the frame array, as signed numbers.  Nothing here uses
+the Python heap.
 Source: Knuth, The Art of Computer Programming, volume 1, 2.5, algorithms R and S.
 """
 
@@ -46,21 +46,22 @@ _LIST_LENGTH = const(1)
 
 # Frames of the largest block.
 _SIZE_MAX = const(1 << 18)
-# What a free head's first word has more than that of the order below.
+# Difference of the first words of free heads of neighbouring orders.
 _WORD_STEP = const(0x01010000)
 
 
 @micropython.viper
 def give(zone: int, base: int, pfn: int, order: int):
-    """Put the block at `pfn` on the free lists, merged with its buddies as far as they are free.
+    """Put the block at `pfn` on the free lists, merged with its buddies while they are free.
 
-    Its head's page of the array has a frame of its own, as that of each block that was
-    allocated has.  Cost: a step for each order merged.
+    The array page of its head must be populated, as it is for every block that was allocated.
+    Cost: a step per order merged.
     """
     z = ptr32(zone)
     start = int(z[_ZONE_START])
     end = int(z[_ZONE_END])
-    # Of blocks of `order`: how many frames, which is also the bit of their list, and where that is.
+    # `size` is the number of frames of a block of `order`, and the bit of its list in
+    # `orders`.
     size = 1 << order
     list_virt = zone + _LISTS_OFFSET + (order << _LIST_SHIFT)
     z[_ZONE_FREE] = int(z[_ZONE_FREE]) + size
@@ -107,11 +108,10 @@ def give(zone: int, base: int, pfn: int, order: int):
 
 @micropython.viper
 def take(zone: int, base: int, order: int) -> int:
-    """Return the first frame of a block of `order` taken off the free lists, 0 for none.
+    """Take a block of `order` off the free lists and return its first frame, 0 if there is none.
 
-    Splits the smallest block that is large enough.  The block's head is a tail when
-    this returns, so that no buddy merges with it before the caller writes the head.
-    Cost: a step for each order split.
+    Splits the smallest block that is large enough.  On return the block's head is TAIL, so no
+    buddy merges with it before the caller writes the head.  Cost: a step per order split.
     """
     z = ptr32(zone)
     orders = int(z[_ZONE_ORDERS]) >> order
@@ -134,7 +134,7 @@ def take(zone: int, base: int, order: int) -> int:
         ptr32(base + (after << _ENTRY_SHIFT))[_WORD_PREV] = 0
     else:
         orders ^= size
-    # Of what is split off, one block goes to each list below, which was empty.
+    # Each lower list gets one block that was split off; it was empty.
     z[_ZONE_ORDERS] = orders | (size - (1 << order))
     z[_ZONE_FREE] = int(z[_ZONE_FREE]) - (1 << order)
     word = (_FREE << _STATE_KIND_SHIFT | found) << _STATE_SHIFT | found << _ORDER_SHIFT
@@ -162,7 +162,7 @@ def take(zone: int, base: int, order: int) -> int:
 def take_at(zone: int, base: int, pfn: int, order: int):
     """Take the block of `order` at `pfn`, which lies inside a free block, off the free lists.
 
-    What is left of that block goes back.  Cost: a step for each order of the free block.
+    The rest of that free block is put back.  Cost: a step per order of the free block.
     """
     z = ptr32(zone)
     found = order
@@ -187,7 +187,7 @@ def take_at(zone: int, base: int, pfn: int, order: int):
     free_list[_LIST_LENGTH] = int(free_list[_LIST_LENGTH]) - 1
     e[0] = 0
     z[_ZONE_FREE] = int(z[_ZONE_FREE]) - (1 << found)
-    # No piece that goes back can merge: the block that it would merge into was one until now.
+    # No piece put back can merge, since its buddy is or contains the block that is taken.
     while found > order:
         found -= 1
         rest = block
@@ -202,10 +202,10 @@ def take_at(zone: int, base: int, pfn: int, order: int):
 
 @micropython.viper
 def head_of(base: int, pfn: int) -> int:
-    """Return the head of the block that the frame `pfn` lies in, 0 where none covers it.
+    """Return the head of the block that contains the frame `pfn`, 0 if no block does.
 
-    The head is the nearest entry below that is no TAIL, at an aligned frame.
-    Cost: at most a step for each order.
+    The head is the nearest entry at or below it, at an aligned frame, that is not TAIL.  Cost:
+    at most a step per order.
     """
     order = 0
     while order <= _ORDER_MAX:
@@ -221,7 +221,7 @@ def head_of(base: int, pfn: int) -> int:
 
 @micropython.viper
 def largest_order(start: int, end: int) -> int:
-    """Return the order of the largest block that begins at `start` and ends at `end` or before."""
+    """Return the order of the largest block that starts at `start` and ends at or before `end`."""
     order = 0
     while order < _ORDER_MAX and (start & ((2 << order) - 1)) == 0 and start + (2 << order) <= end:
         order += 1
@@ -230,9 +230,9 @@ def largest_order(start: int, end: int) -> int:
 
 @micropython.viper
 def free_range(zone: int, base: int, start: int, end: int):
-    """Give the frames `start`..`end` to the free lists, as the largest blocks that fit.
+    """Put the frames `start`..`end` on the free lists, as the largest blocks that fit.
 
-    Cost: a step for each block, not for each frame.
+    Cost: a step per block, not per frame.
     """
     # The blocks grow with the alignment of `start`, then shrink towards `end`.
     order = 0
@@ -260,5 +260,5 @@ def spare(zone: int) -> int:
 
 @micropython.viper
 def free_count(zone: int) -> int:
-    """Return how many frames are on the zone's lists."""
+    """Return how many frames are on the zone's free lists."""
     return int(ptr32(zone)[_ZONE_FREE])

@@ -1,7 +1,7 @@
-"""Compound blocks: every frame of one stands for the block in `ref` and `unref`.
+"""Compound blocks, of which `ref` and `unref` take any frame.
 
-Each frame after the head is of the kind COMPOUND_TAIL and names the head in `next`,
-for as long as the block is allocated.
+While the block is allocated, each frame after the head is of the kind COMPOUND_TAIL and names
+the head in `next`.
 """
 
 import micropython
@@ -21,7 +21,7 @@ _WORD_NEXT = const(1)
 
 @micropython.viper
 def mark_tails(control: int, base: int, pfn: int, count: int):
-    """Make the frames after `pfn` the tails of its compound block of `count` frames."""
+    """Make the frames after `pfn` tails of its compound block of `count` frames."""
     populate_range(control, base, pfn, pfn + count)
     word = _COMPOUND | int(_COMPOUND_TAIL) << _KIND_SHIFT
     tail = pfn + 1
@@ -45,7 +45,7 @@ def clear_tails(base: int, pfn: int, count: int):
 
 @micropython.viper
 def head(entry: int, pfn: int) -> int:
-    """Return the head that a compound block's tail names, `pfn` for any other entry."""
+    """Return the head that a compound tail names, `pfn` for any other entry."""
     e = ptr32(entry)
     if (int(e[0]) >> _KIND_SHIFT) == _COMPOUND_TAIL:
         return int(e[_WORD_NEXT])

@@ -1,7 +1,7 @@
-"""The head of an allocated block or run, as the allocator writes, reads and clears it.
+"""The head of an allocated block or run: written, read and cleared.
 
-Nobody refers to a block while its head is written: it is off the free lists and has
-not been handed out.  Nothing here touches the Python heap.
+While its head is written, a block is on no free list and no caller has it.  Nothing here uses
+the Python heap.
 """
 
 import micropython
@@ -23,7 +23,11 @@ _WORD_TAG = const(7)
 
 @micropython.viper
 def write(base: int, pfn: int, word: int, count: int, tag: int):
-    """Write the head of an allocated block or run: first word, frames of a run (else 0), tag; rc becomes 1."""
+    """Write the head of an allocated block or run, with one reference.
+
+    `word` is its first word, `count` the number of frames of a run (0 for a block), `tag` who
+    allocated.
+    """
     e = ptr32(base + (pfn << _ENTRY_SHIFT))
     e[0] = word
     e[_WORD_NEXT] = count
@@ -36,7 +40,7 @@ def write(base: int, pfn: int, word: int, count: int, tag: int):
 
 @micropython.viper
 def forget(entry: int) -> int:
-    """Make the head of a block that nobody has been given yet no head any more; return its first word."""
+    """Make the head of a block that no caller has yet a TAIL; return its first word."""
     e = ptr32(entry)
     word = int(e[0])
     e[0] = 0
@@ -46,7 +50,7 @@ def forget(entry: int) -> int:
 
 @micropython.viper
 def forget_part(entry: int) -> int:
-    """Make a run's part no head any more and return the order that it had."""
+    """Make the head of a run's part a TAIL; return the order that it had."""
     e = ptr32(entry)
     word = int(e[0])
     e[0] = 0
@@ -55,7 +59,7 @@ def forget_part(entry: int) -> int:
 
 @micropython.viper
 def clear_entries(base: int, start: int, end: int):
-    """Make the entries `start`..`end` the inside of blocks.  A lock that a guard holds stays held."""
+    """Make the entries `start`..`end` TAIL.  A lock that a guard holds stays held."""
     while start < end:
         e = ptr32(base + (start << _ENTRY_SHIFT))
         e[0] = 0
@@ -76,5 +80,5 @@ def kind(entry: int) -> int:
 
 @micropython.viper
 def run_length(entry: int) -> int:
-    """Return the frames of the run that a used entry heads, 0 when it heads a block."""
+    """Return the number of frames of the run that a used entry heads, 0 if it heads a block."""
     return int(ptr32(entry)[_WORD_NEXT])

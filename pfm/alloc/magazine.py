@@ -1,9 +1,9 @@
-"""A magazine: up to 64 free frames that a processor takes from and gives to without a zone's lock.
+"""Magazines: up to 64 free frames per processor, taken and given back without a zone's lock.
 
-It holds frames of the highest zone only, each of the kind CACHED.  When it is empty
-it is filled half from the free lists, when it is full it is drained by half.  In the
-control page it is a count and that many PFNs.  Here `zone`, `base` and `magazine` are
-signed virtual addresses; nothing touches the Python heap.
+A magazine holds frames of the highest zone only, each of the kind CACHED.  An empty one is
+refilled to half from the free lists, a full one is drained to half.  In the control page it is
+a count followed by that many PFNs.  `zone`, `base` and `magazine` are signed virtual
+addresses; nothing here uses the Python heap.
 """
 
 import micropython
@@ -16,14 +16,14 @@ _ENTRY_SHIFT = const(5)
 _CACHED = const(4)
 _KIND_SHIFT = const(29)
 
-# Frames that a magazine holds, and how many move at once.
+# Frames that a magazine can hold, and those it holds after a refill or a drain.
 MAGAZINE_FRAMES = const(64)
 MAGAZINE_BATCH = const(32)
 
 
 @micropython.viper
 def pop(magazine: int) -> int:
-    """Take a frame out of the magazine; 0 when it is empty.  Interrupts are off."""
+    """Take a frame from the magazine; return it, 0 if there is none.  Interrupts are off."""
     m = ptr32(magazine)
     count = int(m[0])
     if count == 0:
@@ -34,7 +34,10 @@ def pop(magazine: int) -> int:
 
 @micropython.viper
 def push(magazine: int, base: int, pfn: int, limit: int) -> int:
-    """Put a retired frame into the magazine and return 1, or 0 when it holds `limit`.  Interrupts are off."""
+    """Put a frame without references into the magazine; return 1, or 0 if it holds `limit`.
+
+    Interrupts are off.
+    """
     m = ptr32(magazine)
     count = int(m[0]) + 1
     if count > limit:
@@ -47,7 +50,7 @@ def push(magazine: int, base: int, pfn: int, limit: int) -> int:
 
 @micropython.viper
 def fill(zone: int, base: int, magazine: int, limit: int):
-    """Move single frames from the free lists into the magazine until it holds `limit`."""
+    """Refill the magazine with frames from the free lists until it holds `limit`."""
     m = ptr32(magazine)
     count = int(m[0])
     while count < limit:
@@ -63,7 +66,7 @@ def fill(zone: int, base: int, magazine: int, limit: int):
 
 @micropython.viper
 def drain(zone: int, base: int, magazine: int, limit: int):
-    """Give frames of the magazine back to the free lists until it holds `limit`."""
+    """Drain frames from the magazine to the free lists until it holds `limit`."""
     m = ptr32(magazine)
     count = int(m[0])
     while count > limit:

@@ -1,7 +1,7 @@
-"""Single frames by the hundred: allocated into an `array('I')`, freed from one, all or none.
+"""Many single frames at a time: allocated into an `array('I')` or freed from one, all or none.
 
-The loops have what changes in them as their first arguments, which viper keeps in
-registers (manyflags/loops.py says why).
+The loops take what changes in them as their first arguments, which viper keeps in registers
+(see manyflags/loops.py).
 """
 
 from array import array
@@ -39,19 +39,19 @@ _LOCK_OFFSET = const(24)
 # alloc/zone.py
 _ORDER_MAX = const(18)
 
-# Bytes of an array's element of the type "I".
+# Size of an element of an `array('I')`, in bytes.
 _ELEMENT = const(4)
 _ELEMENT_SHIFT = const(2)
 
-_FRAMES = "an array('I'), or 1 frame to as many as there are"
+_FRAMES = "an array('I'), or 1 to the number of usable frames"
 
-# Frames that are looked at without an interrupt between them: some microseconds.
+# Frames checked with interrupts off: a few microseconds.
 _CHUNK = const(1024)
 
-# A constant is at most 30 bits wide here, so that mpy-cross takes it for any target;
-# what is wider comes of a shift at run time.
+# Constants have at most 30 bits here, so that mpy-cross accepts them for any target; wider
+# values are shifted at run time.
 
-# A `state` that lasts for one call of free_many: used, and already seen in this array.
+# The `state` of a frame during `free_many`: used, and already found in this array.
 _FREEING = const(0x1F)
 # The upper half of the first word of a single used frame.
 _SINGLE = const(2 << 13)
@@ -62,11 +62,12 @@ class Many:
 
     @micropython.native
     def alloc_many(self, frames, zone=None, tag=0):
-        """Allocate single frames: `frames` of them, or as many as fill the `array('I')` given; return the array.
+        """Allocate single frames into an `array('I')` and return it.
 
-        Each is freed on its own or by `free_many`.  Raises OutOfFramesError, with
-        all that it had taken given back, ArgumentError, TypeError and
-        FrameCorruptError (debug).  Cost: a few instructions a frame.
+        `frames` is the number of frames, or the array (or a writable view) to fill.  Each
+        frame can be freed alone or by `free_many`.  `zone` and `tag` are as in `alloc`.
+        Raises OutOfFramesError and FrameCorruptError (debug), after giving back every frame
+        taken, ArgumentError, TypeError.  Cost: a few instructions per frame.
         """
         top = self._zone(zone)
         tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
@@ -81,11 +82,12 @@ class Many:
 
     @micropython.native
     def free_many(self, frames):
-        """Free every frame of an `array('I')` of frames allocated one by one or by `alloc_many`.
+        """Free every frame of an `array('I')` of frames that were allocated singly.
 
-        Raises FrameStateError for one that is no such frame or stands twice,
-        RefcountError, LockHeldError, FrameRangeError; then none of them is freed.
-        Cost: a few instructions a frame, fewest where frames follow one another.
+        Raises FrameStateError for a frame that is not a single allocated frame or appears
+        twice, RefcountError, LockHeldError, FrameRangeError, TypeError; then no frame is
+        freed.  Cost: a few instructions per frame, least where consecutive frames follow one
+        another.
         """
         self._ready()
         count = frames_array(frames)
@@ -117,7 +119,7 @@ class Many:
 
     @micropython.native
     def _take_many(self, frames, count, done, top, tag):
-        """Fill `count` elements of `frames` from index `done` on as far as the zones allow; return how many it holds."""
+        """Fill `frames` from index `done` on while zones have frames; return the new index."""
         zone = top
         first = elements_virt(frames)
         while zone >= 0 and done < count:
@@ -127,7 +129,7 @@ class Many:
             if zone < top:
                 above = spare(address)
                 limit = min(limit, done + (above if above > 0 else 0))
-            # What the tags say of junk is still wanted when debugging.
+            # In debug mode the tags still say which frames are poisoned.
             kept = -1 if self.debug else tag
             element = first + done * _ELEMENT
             end = first + limit * _ELEMENT
@@ -139,7 +141,7 @@ class Many:
 
     @micropython.native
     def _undo_alloc(self, frames, count):
-        """Free the first `count` frames of an array that nobody has been given yet, whoever locks them."""
+        """Free the first `count` frames, which no caller has yet, even if guards hold them."""
         if count:
             first = elements_virt(frames)
             mark_all(first, first + count * _ELEMENT, self._base)
@@ -147,7 +149,7 @@ class Many:
 
     @micropython.native
     def _mark_freeing(self, frames, first, end):
-        """Mark the frames of the array, elements at `first`..`end`, as leaving, or raise and leave all as they were."""
+        """Mark the frames of the elements `first`..`end` as being freed, or raise, none marked."""
         element = first
         alone = self._processors == 1
         base = self._base
@@ -167,11 +169,11 @@ class Many:
 
     @micropython.native
     def _free_marked(self, frames, first, count):
-        """Give the marked frames of an array back, whose `count` elements begin at the address `first`."""
+        """Free the marked frames of an array of `count` elements at the address `first`."""
         end = first + count * _ELEMENT
         if self.debug:
             poison.poison_many(first, end, self._zones[0], self._hhdm, self._base)
-        # Mostly they are all of one zone.
+        # Usually all frames are of one zone.
         zone = zone_of(frames[0])
         given = self._free_marked_of(first, end, zone)
         other = 0
@@ -182,7 +184,7 @@ class Many:
 
     @micropython.native
     def _free_marked_of(self, first, end, zone):
-        """Give the marked frames of one zone back and return how many there were."""
+        """Free the marked frames of one zone and return how many there were."""
         address = self._zones[zone]
         irq = acquire(address, Zone.NAMES[zone])
         given = free_marked(
@@ -192,7 +194,7 @@ class Many:
         return given
 
     def _refuse_many(self, pfn):
-        """Raise the error for a frame of free_many that is no single allocated frame."""
+        """Raise the error for a frame of `free_many` that is not a single allocated frame."""
         self._pfn(pfn)
         entry = PageFrame.at(self._base + (pfn << ENTRY_SHIFT))
         if entry.lock:
@@ -209,11 +211,10 @@ class Many:
 def take_many(
     element: int, entry: int, pfn: int, zone: int, base: int, end: int, word: int, tag: int
 ) -> int:
-    """Fill the array elements from the address `element` to `end` with allocated frames; return where it stopped.
+    """Fill the array elements from the address `element` to `end`; return where it stopped.
 
-    Takes the largest blocks that the rest fills and turns them into single frames
-    whose entries begin with `word`.  A negative `tag` leaves the tags as they are.
-    `entry` and `pfn` are 0.
+    Takes the largest blocks that fit and writes each as single frames whose first word is
+    `word`.  A negative `tag` leaves the tags unchanged.  `entry` and `pfn` are 0.
     """
     order = int(_ORDER_MAX)
     while element < end and order >= 0:
@@ -247,11 +248,11 @@ def take_many(
 def mark_freeing(
     element: int, entry: int, pfn: int, base: int, end: int, low: int, high: int
 ) -> int:
-    """Mark the frames of the array elements from the address `element` to `end` as leaving.
+    """Mark the frames of the array elements from the address `element` to `end` as being freed.
 
-    Returns where it stopped: at `end`, or at the first that is no single allocated
-    frame in `low`..`high`, unlocked and referenced once.  For the only processor,
-    with interrupts off.  `entry` and `pfn` are 0.
+    Returns where it stopped: at `end`, or at the first that is not a single allocated frame in
+    `low`..`high` (inclusive), unlocked and with one reference.  For a single processor, with
+    interrupts off.  `entry` and `pfn` are 0.
     """
     while element < end:
         pfn = int(ptr32(element)[0])
@@ -273,14 +274,14 @@ def mark_freeing(
 
 @micropython.viper
 def mark_freeing_locked(element: int, base: int, end: int, low: int, high: int, owner: int) -> int:
-    """Mark frames as `mark_freeing`, each under its lock, for one of several processors."""
+    """Mark frames as `mark_freeing` does, each under its lock, for one of several processors."""
     while element < end:
         pfn = int(ptr32(element)[0])
         if pfn < low or pfn > high:
             break
         e = ptr32(base + (pfn << _ENTRY_SHIFT))
         lock = base + (pfn << _ENTRY_SHIFT) + _LOCK_OFFSET
-        # The entry of an absent frame cannot be written, so no lock is tried there.
+        # The entry of an absent frame is read-only, so its lock must not be tried.
         if (int(e[0]) >> _ORDER_SHIFT) != _SINGLE or int(cmpxchg32(lock, 0, owner)):
             break
         good = (
@@ -299,7 +300,7 @@ def mark_freeing_locked(element: int, base: int, end: int, low: int, high: int, 
 
 @micropython.viper
 def mark_all(element: int, end: int, base: int):
-    """Mark single frames as `mark_freeing` does without a look at them: nobody has been given them yet."""
+    """Mark frames as `mark_freeing` does, without checks: no caller has them yet."""
     while element < end:
         ptr8(base + (int(ptr32(element)[0]) << _ENTRY_SHIFT))[_BYTE_STATE] = _FREEING
         element += _ELEMENT
@@ -307,7 +308,7 @@ def mark_all(element: int, end: int, base: int):
 
 @micropython.viper
 def unmark_freeing(element: int, end: int, base: int):
-    """Take the marks of `mark_freeing` back."""
+    """Undo `mark_freeing`."""
     while element < end:
         ptr8(base + (int(ptr32(element)[0]) << _ENTRY_SHIFT))[_BYTE_STATE] = (
             _USED << _STATE_KIND_SHIFT
@@ -319,10 +320,11 @@ def unmark_freeing(element: int, end: int, base: int):
 def free_marked(
     element: int, entry: int, pfn: int, zone: int, base: int, end: int, low: int, high: int
 ) -> int:
-    """Give those leaving frames of the array elements from `element` to `end` that lie in `low`..`high` (exclusive) back.
+    """Free the marked frames of one zone in the array elements from `element` to `end`.
 
-    `zone` is theirs; frames that follow one another in the array go back as
-    blocks.  Returns how many there were.  `entry` and `pfn` are 0.
+    `zone` is the zone of the frames `low`..`high` (exclusive).  Frames that follow one another
+    in the array are freed as blocks.  Returns how many frames there were.  `entry` and `pfn`
+    are 0.
     """
     given = 0
     while element < end:
@@ -335,7 +337,7 @@ def free_marked(
         ptr32(entry)[0] = 0
         ptr32(entry)[_WORD_RC] = 0
         pfn += 1
-        # Beyond `high` a frame may be free already, when its zone had its turn before.
+        # A frame from `high` up may be free already: its zone may have come first.
         while element < end and int(ptr32(element)[0]) == pfn and pfn < high:
             entry += _ENTRY_SIZE
             ptr32(entry)[0] = 0

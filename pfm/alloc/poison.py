@@ -1,7 +1,7 @@
-"""Poison: what debug mode fills freed frames with, and looks for when they are allocated.
+"""Poison: the pattern that debug mode writes to freed frames and verifies on allocation.
 
-A word that is no longer poison was written while the frame was free.  The tag of a
-frame's entry says that it is poisoned, so frames that were never freed are not looked at.
+A word that differs was written while the frame was free.  The tag of a frame's entry says that
+the frame is poisoned, so frames that were never freed are not checked.
 """
 
 import micropython
@@ -27,7 +27,7 @@ _FRAME_WORDS = const(1024)
 
 @micropython.viper
 def poison(control: int, hhdm: int, base: int, pfn: int, count: int):
-    """Fill `count` frames with poison and remember in each entry that it was done."""
+    """Fill `count` frames with poison and mark their entries as poisoned."""
     populate_range(control, base, pfn, pfn + count)
     while count:
         words(hhdm + (pfn << _PAGE_SHIFT), int(_FRAME_WORDS), int(POISON))
@@ -38,7 +38,7 @@ def poison(control: int, hhdm: int, base: int, pfn: int, count: int):
 
 @micropython.viper
 def poison_many(element: int, end: int, control: int, hhdm: int, base: int):
-    """`poison` each frame of the array elements from `element` to `end`."""
+    """Poison each frame of the array elements from the address `element` to `end`."""
     while element < end:
         poison(control, hhdm, base, int(ptr32(element)[0]), 1)
         element += 4
@@ -46,9 +46,9 @@ def poison_many(element: int, end: int, control: int, hhdm: int, base: int):
 
 @micropython.viper
 def spoiled(hhdm: int, base: int, pfn: int, count: int) -> int:
-    """Return the physical address of the first word of `count` frames that is no longer poison, or 0.
+    """Return the physical address of the first word in `count` frames that is not poison, or 0.
 
-    Looks at frames that `poison` filled, and forgets that they were.
+    Checks the frames that are marked as poisoned, and clears the marks.
     """
     found = 0
     while count:
@@ -70,9 +70,10 @@ def spoiled(hhdm: int, base: int, pfn: int, count: int) -> int:
 
 @micropython.viper
 def spoiled_many(element: int, end: int, hhdm: int, base: int, tag: int) -> int:
-    """Look at the single used frames of the array elements from `element` to `end` as `spoiled`; give them `tag`.
+    """Check the single used frames of the array elements from `element` to `end` for poison.
 
-    Returns the physical address of the first word of all that is no longer poison, or 0.
+    Sets their tags to `tag`.  Returns the physical address of the first word that is not
+    poison, or 0.
     """
     found = 0
     while element < end:

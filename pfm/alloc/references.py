@@ -1,6 +1,7 @@
-"""References to an allocated block: added, dropped, and the last one taken, under the head's lock.
+"""References to an allocated block, added and dropped under its head's lock.
 
-`entry` is the address of the head's entry as a signed number.  Nothing here touches the Python heap.
+`entry` is the address of the head's entry as a signed number.  Nothing here uses the Python
+heap.
 """
 
 import micropython
@@ -16,8 +17,8 @@ _RC_SHIFT = const(16)
 _LOCK_OFFSET = const(24)
 _RC_MAX = const(0xFFFF)
 
-# What the functions below return instead of a count or a word; other negative
-# numbers are minus the context that holds the frame's lock.
+# Returned instead of a count or a word; other negative numbers are minus the context that
+# holds the frame's lock.
 NOT_USED = const(-1 << 20)
 SHARED = const((-1 << 20) - 1)
 RC_FULL = const((-1 << 20) - 2)
@@ -25,13 +26,13 @@ RC_FULL = const((-1 << 20) - 2)
 
 @micropython.viper
 def drop_ref(entry: int, owner: int, unref: int) -> int:
-    """Take the last reference from an allocated block's head and return its first word, no head any more.
+    """Drop the last reference to an allocated block; make its head TAIL and return its first word.
 
-    With more than one reference, drops one and returns how many are left if `unref`, else
-    returns SHARED.  A first word is larger than any count.
+    With more references, drops one and returns how many are left if `unref` is 1, else changes
+    nothing and returns SHARED.  A first word is larger than any count.
     """
     e = ptr32(entry)
-    # Before the lock is, for the entry of an absent frame cannot be written.
+    # Checked before the lock is taken, since the entry of an absent frame is read-only.
     if (int(e[0]) >> _KIND_SHIFT) != _USED:
         return NOT_USED
     irq = int(try_acquire(entry + _LOCK_OFFSET, owner))
@@ -58,7 +59,7 @@ def drop_ref(entry: int, owner: int, unref: int) -> int:
 
 @micropython.viper
 def add_ref(entry: int, owner: int) -> int:
-    """Add a reference to an allocated block's head and return how many there are."""
+    """Add a reference to an allocated block and return the new count."""
     e = ptr32(entry)
     if (int(e[0]) >> _KIND_SHIFT) != _USED:
         return NOT_USED

@@ -1,7 +1,7 @@
-"""Runs: frames in a row of any length, allocated as one and freed by the first.
+"""Runs: contiguous frames of any number, allocated as one and freed by the first.
 
-A run is made of blocks: the first is headed by the run's head, whose `next` counts
-the frames, and the head of each further one, a part, names the run's head in `prev`.
+A run consists of blocks.  The head of the first block heads the run and counts its frames in
+`next`; the head of each further block, a part, names the run's head in `prev`.
 """
 
 import micropython
@@ -45,19 +45,20 @@ _ZONE_LISTS = const(8)
 
 
 class Runs:
-    """The part of `PageFrameManager` that allocates frames in a row."""
+    """The part of `PageFrameManager` that allocates contiguous frames."""
 
     @micropython.native
     def alloc_contiguous(self, count, align=1, zone=None, below=None, zero=False, tag=0):
-        """Allocate `count` frames in a row, the first at a multiple of `align`, and return its number.
+        """Allocate `count` contiguous frames from a multiple of `align` on; return the first.
 
-        `align` is a power of two of frames, `zone` the highest zone that will do,
-        and every frame lies before the frame `below`.  Free the run by its first frame.
-        Raises ArgumentError, OutOfFramesError, FrameCorruptError (debug).
-        Cost: a step per free block of a fitting order, and where none fits, a step per block.
+        `align` is a power of two, in frames; `zone` is the highest zone allowed; all frames
+        are below the frame `below`; `zero` and `tag` are as in `alloc`.  Free the run by its
+        first frame.  Raises ArgumentError, TypeError, OutOfFramesError, FrameCorruptError
+        (debug).  Cost: a step per free block of sufficient order; if none fits, a step per
+        block.
         """
         top = self._zone(zone)
-        count = number("count", count, 1, self._managed or 1, "1 frame to as many as there are")
+        count = number("count", count, 1, self._managed or 1, "1 to the number of usable frames")
         align = number("align", align, 1, PFN_LIMIT + 1, "a power of two")
         if align & (align - 1):
             raise ArgumentError("align", align, "a power of two")
@@ -81,9 +82,9 @@ class Runs:
     def alloc_at(self, pfn, count=1, zero=False, tag=0):
         """Allocate exactly the `count` frames from `pfn` on, and return `pfn`.
 
-        Raises FrameStateError with the first frame that is not free,
-        FrameNotPresentError, FrameRangeError, ArgumentError.  Cost: a step per
-        free block touched, and per order of it.
+        Raises FrameStateError for the first frame that is not free, FrameNotPresentError,
+        FrameRangeError, ArgumentError, TypeError.  Cost: a step per free block involved, and
+        per order of it.
         """
         pfn = self._pfn(pfn)
         count = frame_count(count)
@@ -110,7 +111,7 @@ class Runs:
 
     @micropython.native
     def _take_run(self, top, count, align, below):
-        """Take `count` frames in a row off the lists of one zone and return the first; 0 for none."""
+        """Take `count` contiguous frames off the lists of one zone; return the first or 0."""
         order = order_for(count if count > align else align)
         zone = top
         while zone >= 0:
@@ -131,7 +132,7 @@ class Runs:
 
     @micropython.native
     def _find_across(self, zone, count, align, below):
-        """Return the first of `count` free frames in a row that several blocks make up; 0 for none."""
+        """Return the first of `count` contiguous free frames across several blocks, 0 if none."""
         for region in self.regions:
             if region.usable:
                 start = max(region.start, Zone.BOUNDS[zone])
@@ -164,9 +165,10 @@ class Runs:
 
 @micropython.viper
 def find_block(zone: int, base: int, order: int, count: int, below: int) -> int:
-    """Return the lowest-order free block of at least `order` whose first `count` frames end at `below` or lower.
+    """Return a free block of at least `order` whose first `count` frames end at or below `below`.
 
-    0 for none.  Cost: a step for each block on the lists looked at.
+    Returns 0 if there is none; lower orders are preferred.  Cost: a step per block on the
+    lists looked at.
     """
     z = ptr32(zone)
     while order <= _ORDER_MAX:
@@ -181,9 +183,10 @@ def find_block(zone: int, base: int, order: int, count: int, below: int) -> int:
 
 @micropython.viper
 def find_run(base: int, start: int, end: int, count: int, align: int) -> int:
-    """Return the first of `count` free frames in a row in `start`..`end`, at a multiple of `align`; 0 for none.
+    """Return the first of `count` contiguous free frames in `start`..`end`, a multiple of `align`.
 
-    `start`..`end` is a region of RAM that blocks tile.  Cost: a step for each block.
+    Returns 0 if there is none.  `start`..`end` is a region of RAM that blocks tile.  Cost: a
+    step per block.
     """
     at = start
     begin = 0
@@ -214,7 +217,10 @@ def order_for(count: int) -> int:
 
 @micropython.viper
 def first_taken(base: int, start: int, end: int) -> int:
-    """Return the first frame of `start`..`end` that is not free, `end` when all are.  Cost: a step per block."""
+    """Return the first frame of `start`..`end` that is not free, `end` if all are.
+
+    Cost: a step per block.
+    """
     while start < end:
         head = int(head_of(base, start))
         if head == 0:
@@ -228,7 +234,7 @@ def first_taken(base: int, start: int, end: int) -> int:
 
 @micropython.viper
 def mark_part(control: int, base: int, pfn: int, order: int, head: int):
-    """Write the head of a further block of the run that begins at `head`."""
+    """Write the head of a further block, a part, of the run that begins at `head`."""
     populate_range(control, base, pfn, pfn + 1)
     e = ptr32(base + (pfn << _ENTRY_SHIFT))
     e[0] = (_PART << _STATE_KIND_SHIFT | order) << _STATE_SHIFT | order << _ORDER_SHIFT

@@ -1,14 +1,14 @@
-"""Zones: ranges of frames that some devices cannot look beyond, each with free lists of its own.
+"""Zones: ranges of frames that narrow devices can address, each with its own free lists.
 
-A zone's state is a struct in the manager's control page, so that viper code
-reaches it without the Python heap:
+A zone's state is a struct in the control page, which viper code reaches without the Python
+heap:
 
     word   0  lock
            1  free        frames on the free lists
            2  start       first frame
            3  end         past the last frame, in 32 bits by `PFN_LIMIT`
-           4  managed     frames that the free lists were given in all
-           5  watermark   frames that an allocation meant for a higher zone leaves
+           4  managed     all frames that were ever given to the free lists
+           5  watermark   frames left by allocations that may use a higher zone
            6  orders      bit n is set while the list of order n has a block
            7  present     frames with RAM
        8+2n  head        PFN of the first free block of order n, 0 for none
@@ -47,7 +47,7 @@ ZONE = {
 
 fits("a zone", uctypes.sizeof(ZONE), ZONE_SIZE)
 
-# The same as words of 32 bits; a list's are its head and its length.
+# The same fields as indices of 32-bit words; a list has its head and its length.
 ZONE_FREE = const(1)
 ZONE_START = const(2)
 ZONE_END = const(3)
@@ -61,19 +61,19 @@ LIST_SIZE = const(8)
 LIST_SHIFT = const(3)
 LIST_LENGTH = const(1)
 
-# A zone keeps 1/128 of its frames, 8 MiB at most, from allocations that could lie higher.
+# A zone keeps 1/128 of its frames, at most 8 MiB, from allocations that may use a higher zone.
 _WATERMARK_SHIFT = const(7)
 _WATERMARK_MAX = const(2048)
 
 
 class Zone:
-    """Names of the zones; a zone stands for itself and those below it."""
+    """The zones by number; as an argument, a zone means itself and those below it."""
 
     DMA = const(0)
     DMA32 = const(1)
     NORMAL = const(2)
     NAMES = ("DMA", "DMA32", "NORMAL")
-    # First frame of each, and the end of the last.
+    # First frame of each zone, and the end of the last.
     BOUNDS = (0, DMA_END, DMA32_END, PFN_LIMIT)
 
 
@@ -99,7 +99,7 @@ def watermark(managed: int) -> int:
 
 @micropython.viper
 def set_bounds(zone_virt: int, start: int, end: int):
-    """Give the zone at `zone_virt` the frames `start`..`end`."""
+    """Set the bounds of the zone at `zone_virt` to the frames `start`..`end`."""
     z = ptr32(zone_virt)
     z[ZONE_START] = start
     z[ZONE_END] = end
@@ -107,14 +107,14 @@ def set_bounds(zone_virt: int, start: int, end: int):
 
 @micropython.viper
 def add_present(zone_virt: int, frames: int):
-    """Count `frames` with RAM into the zone at `zone_virt`."""
+    """Add `frames` to the frames with RAM of the zone at `zone_virt`."""
     z = ptr32(zone_virt)
     z[ZONE_PRESENT] = int(z[ZONE_PRESENT]) + frames
 
 
 @micropython.viper
 def add_managed(zone_virt: int, frames: int):
-    """Count `frames` given to the free lists of the zone at `zone_virt`, and move its watermark up."""
+    """Add `frames` to the managed frames of the zone at `zone_virt`; raise its watermark."""
     z = ptr32(zone_virt)
     managed = int(z[ZONE_MANAGED]) + frames
     z[ZONE_MANAGED] = managed

@@ -1,4 +1,4 @@
-"""The zones of a manager: opened at init, given frames, locked together, counted."""
+"""The zones of a manager: opened at init, extended, locked together, counted."""
 
 import micropython
 
@@ -10,7 +10,7 @@ from .zone import Zone, add_managed, add_present, set_bounds, zone_at, zone_of
 
 
 class Zones:
-    """The part of `PageFrameManager` that sets up its zones and says what is in them."""
+    """The part of `PageFrameManager` that sets up its zones and counts their frames."""
 
     @micropython.native
     def _set_top(self, zone):
@@ -18,7 +18,7 @@ class Zones:
         fastpath.set_top(self._fast, zone, Zone.BOUNDS[zone])
 
     def _open(self):
-        """Build the zones and their free lists over an array just built."""
+        """Build the zones and their free lists over a new array."""
         for zone in range(ZONES):
             end = min(Zone.BOUNDS[zone + 1], self._last + 1)
             set_bounds(self._zones[zone], Zone.BOUNDS[zone], end)
@@ -28,7 +28,7 @@ class Zones:
         self._adopt([region for region in self.regions if region.usable], False)
 
     def _recount(self):
-        """Take up zones that a manager before this one had opened."""
+        """Adopt the zones that an earlier manager opened."""
         for zone in range(ZONES):
             managed = zone_at(self._zones[0], zone).managed
             self._managed += managed
@@ -36,7 +36,7 @@ class Zones:
                 self._set_top(zone)
 
     def _count_present(self, start, end):
-        """Count the frames `start`..`end`, which have RAM, into their zones."""
+        """Count the frames `start`..`end`, which have RAM, in their zones."""
         zone = zone_of(start)
         while start < end:
             high = min(Zone.BOUNDS[zone + 1], end)
@@ -46,14 +46,13 @@ class Zones:
 
     @micropython.native
     def _adopt(self, regions, clear):
-        """Give the frames of `regions` to the free lists: all of them, or none when a lock does not come.
+        """Give the frames of `regions` to the free lists: all of them, or none if a lock fails.
 
-        With `clear`, their entries, which lie in pages of the array that may be written,
-        become the inside of blocks first.
+        With `clear`, their entries, in populated pages of the array, are made TAIL first.
         """
         state = self._lock(0, ZONES - 1)
         if self._top >= 0:
-            # The magazines hold frames of the highest zone, which may be another from now on.
+            # The magazine holds frames of the highest zone, which may change now.
             self._drain_locked()
         for region in regions:
             start = region.start
@@ -76,7 +75,7 @@ class Zones:
 
     @micropython.native
     def _lock(self, first, last):
-        """Lock the zones `first`..`last`, from the lowest up, and return the state for `_unlock`."""
+        """Lock the zones `first`..`last`, lowest first, and return the state for `_unlock`."""
         before = acquire(self._zones[first], Zone.NAMES[first])
         zone = first
         try:
@@ -90,14 +89,14 @@ class Zones:
 
     @micropython.native
     def _unlock(self, first, last, before):
-        """Undo `_lock`, from the highest zone down; `before` is of the lowest."""
+        """Undo `_lock`, highest zone first; `before` is the state of the lowest."""
         while last > first:
             release(self._zones[last], 0)
             last -= 1
         release(self._zones[first], before)
 
     def count_free(self):
-        """Return the frames free in DMA, DMA32 and NORMAL, those in magazines among them.
+        """Return the numbers of free frames in DMA, DMA32 and NORMAL, magazines included.
 
         Takes no lock.  Raises NotInitialisedError.
         """
@@ -109,6 +108,6 @@ class Zones:
         return tuple(counts)
 
     def count_present(self):
-        """Return how many frames have RAM.  Raises NotInitialisedError."""
+        """Return the number of frames with RAM.  Raises NotInitialisedError."""
         self._ready()
         return sum([zone_at(zone, 0).present for zone in self._zones])

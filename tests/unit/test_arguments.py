@@ -38,7 +38,7 @@ _INTEGERS = (
     ("tag", lambda pfm, x: pfm.alloc_contiguous(3, tag=x), _PFN),
     ("tag", lambda pfm, x: pfm.alloc_at(MARKED, tag=x), _PFN),
     ("tag", lambda pfm, x: pfm.alloc_many(3, tag=x), _PFN),
-    ("count", lambda pfm, x: pfm.alloc_contiguous(x), "1 frame to as many as there are"),
+    ("count", lambda pfm, x: pfm.alloc_contiguous(x), "1 to the number of usable frames"),
     ("count", lambda pfm, x: pfm.alloc_at(MARKED, x), "1 frame or more"),
     ("count", lambda pfm, x: pfm.set_flags_range(5, x, 1), "1 frame or more"),
     ("align", lambda pfm, x: pfm.alloc_contiguous(3, x), "a power of two"),
@@ -85,7 +85,7 @@ def test_wrong_arrays():
             equal(str(refused(pfm, TypeError, call, memoryview(b"12345678"))), text + "memoryview")
         for value in (None, "1", [5], {5: 5}, bytearray(4)):
             error = refused(pfm, TypeError, pfm.alloc_many, value)
-            assert str(error).startswith("frames: an array('I'), or 1 frame"), error
+            assert str(error).startswith("frames: an array('I'), or 1 to "), error
         refused(pfm, TypeError, pfm.alloc_many, array("H", (5,)))
 
 
