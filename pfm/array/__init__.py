@@ -1,1 +1,1 @@
-"""The array of entries: placed, mapped, populated, and taken up again after a soft reset."""
+"""The array of entries: placed, mapped, populated, and resumed after a soft reset."""

@@ -1,9 +1,9 @@
-"""The array of entries: where it lies, what backs it, and its state after init.
+"""The array of entries: its place, the frames behind it, and its contents after init.
 
-Entry n stands at `base` + 32 n, for every frame from 0 to the last one with
-RAM.  The array is a range of virtual addresses; frames are set aside only for
-pages of it that describe a frame with RAM ("granules" of 128 entries), and all
-pages between them are one read-only page of absent entries.
+Entry n is at `base` + 32 n, for every frame from 0 to the last with RAM.  The array is one
+range of virtual addresses, but only the pages that describe a frame with RAM ("granules" of
+128 entries) have frames reserved for them; all pages between them are one read-only page of
+absent entries.
 """
 
 from micropython import const
@@ -25,18 +25,18 @@ from ..memmap.regions import FRAME_ARRAY, Region
 from ..paging.tables import WRITE, TableCount
 from . import populate
 
-# First words of the three pages that stand for many: free, reserved, absent.
+# First words of the entries on the three shared pages: free, reserved, absent.
 _SHARED_WORDS = (0, RESERVED_WORD, ABSENT_WORD)
 _SHARED_PAGES = const(3)
 
 
 class FrameArray:
-    """The array over the frames of `regions` (see `memmap.regions`): `place`, `map` and `build` it.
+    """The array over the frames of `regions` (memmap/regions.py): `place`, `map`, then `build` it.
 
-    Raises NoMemoryMapError where no region is RAM.
-    `base` is its virtual address and `address` the same as a signed number, `count` the number of entries, `start_phys`
-    and `end_phys` bound the frames that it takes: `control_phys` for the
-    allocator's own state, the granules, and the page tables that map them.
+    `base` is its virtual address and `address` the same as a signed number, `count` the number
+    of entries.  `start_phys` and `end_phys` bound its frames: the control page at
+    `control_phys`, the shared pages, the granules, and the page tables that map them.  Raises
+    NoMemoryMapError if no region is RAM.
     """
 
     base = 0
@@ -49,19 +49,19 @@ class FrameArray:
         self.regions = regions
         present = [region for region in regions if region.present]
         if not present:
-            raise NoMemoryMapError("the memory map tells of no RAM")
+            raise NoMemoryMapError("the memory map contains no RAM")
         self.first = present[0].start
         self.count = present[-1].end
 
     def save(self, saved):
-        """Note in the struct `saved` (see resume.py) where the array lies."""
+        """Record in the struct `saved` (see resume.py) where the array is."""
         saved.base = self.base
         saved.start_phys = self.start_phys
         saved.tables_phys = self._tables_phys
         saved.end_phys = self.end_phys
 
     def restore(self, saved):
-        """Find the array where `saved` says that it was built, instead of `place`, `map` and `build`."""
+        """Use the array that `saved` describes, instead of `place`, `map` and `build`."""
         self.base = saved.base
         self.address = signed(self.base)
         self.start_phys = self.control_phys = saved.start_phys
@@ -72,8 +72,8 @@ class FrameArray:
     def place(self, control_pages, sparse):
         """Choose the frames for the array, at the top of the highest usable region that has room.
 
-        `control_pages` frames come with it.  Not `sparse`, the holes are backed
-        too, so that the array needs no mapping.  Raises NoRoomError.
+        They include `control_pages` frames for the control page.  Unless `sparse`, holes get
+        frames too, so that the array needs no mapping.  Raises NoRoomError.
         """
         pages = (self.count + GRANULE - 1) >> GRANULE_SHIFT
         own = pages
@@ -105,15 +105,15 @@ class FrameArray:
         self._pieces = self._cut(runs)
 
     def take_table(self):
-        """Return the physical address of the next of the array's own frames, for a page table."""
+        """Return the physical address of the next frame set aside for the array's page tables."""
         phys = self._next_table_phys
         self._next_table_phys += PAGE_SIZE
         return phys
 
     def map(self, hhdm, space):
-        """Map the array by `space` (see `machine`), or find it in the HHDM where that is None.
+        """Map the array in `space` (see machine.py), or, if that is None, use it in the HHDM.
 
-        Where the space is `lazy`, pages whose entries all say the same share one.
+        In a `lazy` space, pages with the same entries share one frame until they are written.
         """
         control_virt = hhdm + self.control_phys
         fill.zero(control_virt, self._shared_phys - self.control_phys)
@@ -152,14 +152,15 @@ class FrameArray:
             self._pool_phys += (end - first) * PAGE_SIZE
 
     def _map_same(self, map_pages, first, end, word):
-        """Map the pages `first`..`end` of the array to the one that has `word` in all its entries."""
+        """Map the pages `first`..`end` of the array to the shared page of entries with `word`."""
         phys = self._shared_phys + _SHARED_WORDS.index(word) * PAGE_SIZE
         map_pages(self.base + first * PAGE_SIZE, phys, end - first)
 
     def build(self):
         """Write every entry that has a frame of its own, once, in its final state.
 
-        Cost: C's memset over usable frames, a viper store per other entry, nothing for shared pages.
+        Cost: C's memset over the entries of usable frames, C's memcpy over the others, nothing
+        for shared pages.
         """
         for _, _, pieces in self._pieces:
             for start, end, word in pieces:
@@ -171,14 +172,17 @@ class FrameArray:
                     self._write(start, end, word)
 
     def mark_tables(self, control):
-        """Flag the array's page tables as such.  `control` is the signed address of the control page."""
+        """Set PAGETABLE for the frames of the array's own page tables.
+
+        `control` is the signed address of the control page.
+        """
         start = self._tables_phys >> PAGE_SHIFT
         end = self._next_table_phys >> PAGE_SHIFT
         populate.populate_range(control, self.address, start, end)
         self._write(start, end, RESERVED_WORD | PageFlags.PAGETABLE)
 
     def _whole(self, start, end, word):
-        """Return the first and the end of the pages that lie wholly in a piece and need no frame."""
+        """Return the first page and the end of those wholly in a piece that can be shared."""
         if not self._lazy or word == ABSENT_WORD:
             return 0, 0
         return (start + GRANULE - 1) >> GRANULE_SHIFT, end >> GRANULE_SHIFT
@@ -204,9 +208,9 @@ class FrameArray:
         return runs
 
     def _cut(self, runs):
-        """Return (first page, end, pieces) for each run, in which pieces (start, end, word) tile its entries."""
+        """Return (first page, end, pieces) for each run, cut into (start, end, word) pieces."""
         spans = self._spans()
-        # Past the last one is a hole, to the end of the last page.
+        # After the last span is a hole, up to the end of the last page.
         entries = runs[-1][1] << GRANULE_SHIFT
         spans.append((entries, entries, 0))
         cut = []
@@ -229,7 +233,7 @@ class FrameArray:
         return cut
 
     def _spans(self):
-        """Return [start, end, word] for the frames with RAM, neighbours of one word joined."""
+        """Return [start, end, word] for the frames with RAM, adjacent spans of one word joined."""
         spans = []
         for region in self.regions:
             if region.present:
@@ -241,7 +245,7 @@ class FrameArray:
         return spans
 
     def _carve(self):
-        """Return the regions with the array's own frames cut out of the one that they lie in."""
+        """Return the regions with the array's own frames cut out."""
         start = self.start_phys >> PAGE_SHIFT
         end = self.end_phys >> PAGE_SHIFT
         carved = []
@@ -260,7 +264,7 @@ class FrameArray:
 
 
 def _tables(runs):
-    """Return how many tables map the array: pages of the runs by an entry each, the holes before them shared."""
+    """Return how many tables map the array: runs by an entry per page, holes by shared tables."""
     count = TableCount()
     hole = 0
     for first, end in runs:

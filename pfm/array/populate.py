@@ -1,19 +1,19 @@
-"""Pages of the array that get a frame of their own only when an entry in them is first written.
+"""Array pages that share one read-only frame until an entry in them is first written.
 
-Most pages of the array say the same: 128 frames, all inside free blocks, or
-all reserved.  At init such pages are mapped to one read-only page for all of
-them, whose entries have the byte `shared` set.  Whoever is about to write an
-entry looks at that byte and calls `populate`, which gives the page a frame of
-its own out of a pool that init set aside.  So init does not depend on how
-much RAM there is, and memory is written where frames are used.
+Most pages of the array hold 128 identical entries: all inside free blocks, or all reserved.
+At init such pages are mapped to one read-only page per kind, whose entries have the byte
+`shared` set.  Code that is about to write an entry checks that byte and calls `populate`,
+which maps the page to a frame of its own, taken from a pool that init set aside.  So the cost
+of init does not depend on the size of RAM, and the array's memory is written only for frames
+in use.
 
-The pool's state is a struct in the control page, behind the zones:
+The pool's state is a struct in the control page, after the zones:
 
     word 0     lock
-         1     whether page tables are to be written: 1 on the target, 0 on a host
+         1     whether page tables are to be written: 1 on the target, 0 on the unix port
          2, 3  physical address of the pool's next frame
          4, 5  offset of the HHDM
-         6     the file of physical memory, on a host
+         6     the file of physical memory, on the unix port
 """
 
 import micropython
@@ -43,7 +43,8 @@ _GRANULE_SHIFT = const(7)
 _GRANULE = const(128)
 _BYTE_SHARED = const(13)
 
-# What maps a page on a host, called with (page, file, physical address); set by pfm.testing.
+# On the unix port `mmap` plays the part of page tables: this maps one page, called with (page,
+# file, physical address); set by pfm.testing.
 host_map = None
 
 POOL = {
@@ -64,8 +65,9 @@ _HHDM_LOW = const(4)
 _HHDM_HIGH = const(5)
 _POOL_FILE = const(6)
 
-# Intel SDM volume 3, 4.5: levels of tables, which entry of a table it is, the low bits of an
-# entry (present and writable), and in its upper half those of the address and NX.
+# Intel SDM volume 3, 4.5: levels of tables, mask of an index into a table, size of an entry as
+# a shift; in an entry's upper half the address bits and NX, in its lower half the bits present
+# and writable.
 _LEVELS = const(4)
 _INDEX_MASK = const(511)
 _TABLE_ENTRY_SHIFT = const(3)
@@ -102,12 +104,12 @@ def _leaf(hhdm: int, virt: int) -> int:
 
 @micropython.viper
 def populate(control: int, entry: int):
-    """Give the page of `entry` a frame of its own, if it still shares one.
+    """Map the array page of `entry` to a frame of its own, if it is still shared.
 
-    `control` is the address of the control page, or of a zone in it.  Another
-    processor that has the page in its TLB goes on reading the shared page until
-    it flushes, and faults when it writes.  Raises LockTimeoutError when another
-    processor keeps the pool's lock over the whole bounded wait.
+    `control` is an address in the control page, such as a zone's.  Another processor that has
+    the page in its TLB reads the shared page until it flushes, and faults if it writes.
+    Raises LockTimeoutError if another processor holds the pool's lock for the whole bounded
+    wait.
     """
     pool = (control >> _PAGE_SHIFT << _PAGE_SHIFT) + _POOL_OFFSET
     irq = int(try_acquire(pool, int(context())))
@@ -118,7 +120,7 @@ def populate(control: int, entry: int):
         state = ptr32(pool)
         phys = int(state[_NEXT_LOW]) | int(state[_NEXT_HIGH]) << 32
         hhdm = int(state[_HHDM_LOW]) | int(state[_HHDM_HIGH]) << 32
-        # All entries of the shared page are alike.
+        # All entries of a shared page are identical.
         store_entries(hhdm + phys, int(_GRANULE), int(ptr32(page)[0]), 0)
         if int(state[_HAS_TABLES]):
             leaf = ptr32(_leaf(hhdm, page))
@@ -126,7 +128,7 @@ def populate(control: int, entry: int):
             leaf[0] = phys | _PRESENT_WRITE
             invlpg(page)
         else:
-            # Without the lock, for a host may refuse, and nobody else runs there.
+            # Released first, since `host_map` may raise, and nothing else runs on a host.
             release(pool, irq)
             host_map(page, int(state[_POOL_FILE]), phys)
         state[_NEXT_LOW] = phys + _PAGE_SIZE
@@ -136,7 +138,7 @@ def populate(control: int, entry: int):
 
 @micropython.viper
 def populate_range(control: int, base: int, start: int, end: int):
-    """`populate` every page of the entries `start`..`end` that still shares its frame."""
+    """Populate every shared page of the entries `start`..`end`."""
     while start < end:
         entry = base + (start << _ENTRY_SHIFT)
         if int(ptr8(entry)[_BYTE_SHARED]):

@@ -1,9 +1,8 @@
-"""Going on with an array that outlived the interpreter, as a soft reset makes it.
+"""Continuing with an array that outlived the interpreter, as it does across a soft reset.
 
-A soft reset forgets every Python object, but not the memory: whoever runs the
-manager keeps a struct of where everything lies, and the manager made next
-resumes from it.  Blocks whose owner was a Python object go back to free; those
-whose tag is in a list of lasting owners stay.
+A soft reset discards every Python object but keeps the rest of memory: the kernel keeps a
+struct (SAVED) of where everything is, from which the next manager resumes.  Blocks owned by
+Python objects are freed; those whose tag is in a list of lasting owners stay allocated.
 """
 
 import micropython
@@ -45,9 +44,9 @@ SAVED = {
 
 @micropython.viper
 def next_used(base: int, start: int, end: int) -> int:
-    """Return the first head of an allocated block in `start`..`end`, `end` for none.
+    """Return the first head of an allocated block in `start`..`end`, `end` if there is none.
 
-    `start` is a block's head, and blocks tile the range.  Cost: a step for each block.
+    `start` is a block's head, and blocks tile the range.  Cost: a step per block.
     """
     while start < end:
         state = int(ptr32(base + (start << _ENTRY_SHIFT))[0]) >> _STATE_SHIFT
@@ -59,7 +58,7 @@ def next_used(base: int, start: int, end: int) -> int:
 
 @micropython.viper
 def unlock_control(control: int):
-    """Clear the locks of the zones and of the pool in the control page at `control`."""
+    """Release the locks of the zones and of the pool in the control page at `control`."""
     zone = 0
     while zone < _ZONES:
         ptr32(control + (zone << _ZONE_SHIFT))[0] = 0
@@ -69,7 +68,10 @@ def unlock_control(control: int):
 
 @micropython.viper
 def unlock(base: int, start: int, end: int):
-    """Clear the locks of the entries `start`..`end`, whose holders are gone.  Skips pages never written."""
+    """Release the locks of the entries `start`..`end`, whose holders no longer exist.
+
+    Skips shared pages, which were never written.
+    """
     while start < end:
         e = ptr32(base + (start << _ENTRY_SHIFT))
         if int(e[_WORD_RC]) & _SHARED_MASK:

@@ -106,13 +106,13 @@ REFUSED = [
     (
         f"{PLACES} memmap={_served([(2**52, GIB, USABLE)])}",
         "selftest",
-        "NoMemoryMapError: the memory map tells of no RAM",
+        "NoMemoryMapError: the memory map contains no RAM",
         "FAIL",
     ),
     (
         f"{PLACES} memmap={_served([(0, GIB, RESERVED), (GIB, GIB, FRAMEBUFFER)])}",
         "selftest",
-        "NoMemoryMapError: the memory map tells of no RAM",
+        "NoMemoryMapError: the memory map contains no RAM",
         "FAIL",
     ),
     ("memmap=16M", "", "direct: memmap: '16M' is not base+length:type", "LOADER"),
