@@ -1,1 +1,1 @@
-"""The invariants of the manager's memory, walked by `PFM.check()`."""
+"""The invariants of the manager's memory, checked by `PFM.check()`."""

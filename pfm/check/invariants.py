@@ -1,4 +1,4 @@
-"""`PFM.check()`: a walk over every invariant that docs/invariants.md lists, by the names used there."""
+"""`PFM.check()`: checks every invariant of docs/invariants.md, under the name used there."""
 
 from array import array
 from collections import namedtuple
@@ -16,7 +16,7 @@ from ..lock import acquire, context, release
 from ..memmap.regions import FRAME_ARRAY
 from . import loops
 
-# The codes of loops.py are indices of this list.
+# Indexed by the codes of loops.py.
 INVARIANTS = (
     None,
     "absent-frame",
@@ -45,13 +45,13 @@ INVARIANTS = (
     "array-reserved",
 )
 
-# What a walk came over: frames with RAM, blocks, and how the frames of the
-# blocks divide; `frames` is larger by what is reserved.
+# What a check walked: frames with RAM, reserved ones included; blocks; and the frames of the
+# blocks by state.
 Walked = namedtuple("Walked", ("frames", "blocks", "free", "cached", "used"))
 
 
 class _Walk:
-    """One walk over `manager`; its report is what loops.py describes."""
+    """One walk over `manager`; loops.py describes its report."""
 
     def __init__(self, manager):
         self._pfm = manager
@@ -66,7 +66,7 @@ class _Walk:
         self.used = 0
 
     def _judge(self, code):
-        """Raise the error for what a walk has returned, unless that is 0."""
+        """Raise the error for the code that a walk returned, unless that is 0."""
         if code:
             report = self._report
             raise InvariantError(
@@ -81,7 +81,7 @@ class _Walk:
         return loops.single(self._base, start, end, kind, self._contexts, self._place)
 
     def array(self):
-        """Check that the array's own frames are set apart."""
+        """Check that the array's own frames are reserved."""
         frames = self._pfm.array
         start = frames.start_phys >> PAGE_SHIFT
         end = frames.end_phys >> PAGE_SHIFT
@@ -102,7 +102,7 @@ class _Walk:
             )
 
     def reserved(self):
-        """Check the frames with RAM that are never handed out."""
+        """Check the frames with RAM that are never allocated."""
         for region in self._pfm.regions:
             if region.present:
                 self.frames += region.end - region.start
@@ -110,7 +110,7 @@ class _Walk:
                     self._judge(self._single(region.start, region.end, RESERVED))
 
     def absent(self):
-        """Check the holes: all of a short one, the edges of a long one and a granule inside it."""
+        """Check the holes: short ones whole, long ones by a granule or more at each edge."""
         at = 0
         for region in self._pfm.regions:
             if region.present:
@@ -127,7 +127,7 @@ class _Walk:
         self._judge(self._single(high, end, ABSENT))
 
     def zones(self):
-        """Check what the zones tell of themselves."""
+        """Check the bounds and counters that the zones keep."""
         for zone in range(len(Zone.NAMES)):
             state = self._state(zone)
             name = Zone.NAMES[zone]
@@ -158,7 +158,10 @@ class _Walk:
         return zone_at(self._pfm._zones[0], zone)
 
     def _ranges(self, zone, usable):
-        """Return (last of its region, start, end, region) of the present, or only the usable, ranges in a zone."""
+        """Return (last of its region, start, end, region) for each range of RAM in a zone.
+
+        With `usable`, only for usable ranges.
+        """
         found = []
         for region in self._pfm.regions:
             start = max(region.start, Zone.BOUNDS[zone])
@@ -171,10 +174,10 @@ class _Walk:
         """Check the blocks and lists of a zone."""
         report = self._report
         for slot in range(loops.SEEN_USED, loops.REPORT_WORDS):
-            # A run may go on from the zone below.
+            # A run may continue from the zone below.
             if slot not in (loops.RUN_HEAD, loops.RUN_LEFT):
                 report[slot] = 0
-        # Signed addresses and frames, none of which takes memory to read.
+        # Prepared here, so that the walk under the lock allocates nothing.
         ranges = self._ranges(zone, True)
         limit = min(Zone.BOUNDS[zone + 1], self._pfm._last + 1)
         self._judge(self._locked_walk(zone, ranges, Zone.BOUNDS[zone], limit))
@@ -199,7 +202,7 @@ class _Walk:
     # Native code, since it holds a lock: docs/locks.md.
     @micropython.native
     def _locked_walk(self, zone, ranges, first, limit):
-        """Walk a zone with its lock held; return the code of what is wrong, 0 for nothing."""
+        """Walk a zone under its lock; return the code of the broken invariant, 0 if none."""
         manager = self._pfm
         base = self._base
         place = self._place
@@ -227,7 +230,7 @@ class _Walk:
 
 
 def check(manager):
-    """Walk `manager`; see `PageFrameManager.check`."""
+    """Check `manager`; see `PageFrameManager.check`."""
     walked = _Walk(manager)
     walked.zones()
     walked.array()

@@ -1,7 +1,7 @@
-"""Viper walks over every entry of a range, for check.py: each stops at the first entry that is wrong.
+"""Viper walks over every entry of a range, for invariants.py; each stops at the first wrong entry.
 
-A walk returns the code of the broken invariant, 0 for none, and writes what it
-found to its report, REPORT_WORDS words at the address `place`:
+A walk returns the code of the broken invariant, 0 if none, and writes what it found to its
+report, REPORT_WORDS words at the address `place`:
 
     word   0  frame
            1  value found
@@ -10,13 +10,14 @@ found to its report, REPORT_WORDS words at the address `place`:
            4  frames of magazines seen
            5  blocks seen
            6  head of the run that the next block belongs to
-           7  frames still missing of that run
+           7  frames of that run not seen yet
        8 + n  free blocks of order n seen
-          27  frames on the zone's lists, by its own count
-          28  frames that the zone's lists were given, by its own count
-          29  frames in magazines, by their own counts
+          27  frames on the free lists, by the zone's counter
+          28  frames ever given to the free lists, by the zone's counter
+          29  frames in magazines, by their counters
 
-As in buddy.py, `zone`, `base` and `place` are signed virtual addresses and callers hold the zone's lock.
+As in buddy.py, `zone`, `base` and `place` are signed virtual addresses and callers hold the
+zone's lock.
 """
 
 import micropython
@@ -67,7 +68,7 @@ ZONE_FREE = const(27)
 ZONE_MANAGED = const(28)
 IN_MAGAZINES = const(29)
 
-# What a walk returns: indices of check.INVARIANTS, from 1.
+# Codes that a walk returns: indices of invariants.INVARIANTS, from 1.
 ABSENT_FRAME = const(1)
 RESERVED_FRAME = const(2)
 FRAME_LOCK = const(3)
@@ -89,7 +90,7 @@ MAGAZINE = const(17)
 
 @micropython.viper
 def single(base: int, start: int, end: int, kind: int, contexts: int, place: int) -> int:
-    """Check that the frames `start`..`end` all are of `kind`, in no block."""
+    """Check that all frames `start`..`end` are of `kind`, in no block."""
     report = ptr32(place)
     state = kind << _STATE_KIND_SHIFT
     while start < end:
@@ -112,7 +113,7 @@ def single(base: int, start: int, end: int, kind: int, contexts: int, place: int
 
 @micropython.viper
 def _head(base: int, pfn: int, end: int, zone: int, contexts: int, place: int) -> int:
-    """Check the entry that stands where a block must begin, and count its block."""
+    """Check the entry where a block must begin, and count the block."""
     report = ptr32(place)
     e = ptr32(base + (pfn << _ENTRY_SHIFT))
     z = ptr32(zone)
@@ -195,7 +196,7 @@ def _head(base: int, pfn: int, end: int, zone: int, contexts: int, place: int) -
 
 @micropython.viper
 def _tails(base: int, pfn: int, contexts: int, place: int) -> int:
-    """Check the entries behind the head `pfn`, up to the end of its block."""
+    """Check the entries after the head `pfn`, up to the end of its block."""
     report = ptr32(place)
     word = int(ptr32(base + (pfn << _ENTRY_SHIFT))[0])
     tail = pfn + 1
@@ -226,7 +227,7 @@ def _tails(base: int, pfn: int, contexts: int, place: int) -> int:
             report[EXPECTED] = pfn
             return COMPOUND
         if int(ptr8(base + (tail << _ENTRY_SHIFT))[_BYTE_SHARED]):
-            # The page stands for many, and all its entries are alike.
+            # All entries of a shared page are identical.
             tail |= _GRANULE - 1
         tail += 1
     return 0
@@ -234,7 +235,7 @@ def _tails(base: int, pfn: int, contexts: int, place: int) -> int:
 
 @micropython.viper
 def blocks(base: int, start: int, end: int, zone: int, contexts: int, place: int) -> int:
-    """Check that blocks tile the frames `start`..`end` of one region and zone, and each of their entries."""
+    """Check that blocks tile `start`..`end` of one region and zone, and check every entry."""
     while start < end:
         code = int(_head(base, start, end, zone, contexts, place))
         if code == 0:
@@ -249,7 +250,7 @@ def blocks(base: int, start: int, end: int, zone: int, contexts: int, place: int
 
 @micropython.viper
 def run_ends(place: int) -> int:
-    """Check that no frame is missing of a run, at the end of its region."""
+    """Check that no frame of a run is missing at the end of its region."""
     report = ptr32(place)
     left = int(report[RUN_LEFT])
     if left == 0:
@@ -262,7 +263,7 @@ def run_ends(place: int) -> int:
 
 @micropython.viper
 def note_zone(zone: int, place: int):
-    """Note what the zone counts itself, while its lock is held."""
+    """Copy the zone's own counters to the report, under its lock."""
     report = ptr32(place)
     z = ptr32(zone)
     report[ZONE_FREE] = z[_ZONE_FREE]
@@ -271,7 +272,7 @@ def note_zone(zone: int, place: int):
 
 @micropython.viper
 def lists(base: int, zone: int, place: int) -> int:
-    """Check the zone's free lists, against the free blocks that `blocks` has seen in it too."""
+    """Check the zone's free lists, also against the free blocks that `blocks` counted."""
     report = ptr32(place)
     z = ptr32(zone)
     order = 0
@@ -328,7 +329,7 @@ def lists(base: int, zone: int, place: int) -> int:
 
 @micropython.viper
 def magazine(base: int, cache: int, limit: int, first: int, end: int, place: int) -> int:
-    """Check the magazine at `cache`: at most `limit` frames of `first`..`end`, each cached, none twice."""
+    """Check the magazine at `cache`: at most `limit` distinct CACHED frames of `first`..`end`."""
     report = ptr32(place)
     m = ptr32(cache)
     count = int(m[0])
