@@ -27,21 +27,21 @@ to FREE with it.
          0     2  flags        `PageFlags`
          2     1  order        of the block that this frame heads
          3     1  state        kind << 5 | order, written by the allocator alone
-         4     4  next         PFN of the next free block of the list; frames in the run of a run's head;
-                               the head's PFN in a compound block's tail
-         8     4  prev         PFN of the previous free block; the run's head in the run's other blocks
+         4     4  next         PFN of the next free block in the list; in a run's head, the number
+                               of frames of the run; in a compound tail, the head's PFN
+         8     4  prev         PFN of the previous free block; in a run's part, the run's head
         12     1  size_class   for a slab allocator's use
-        13     1  shared       1 where this page of entries stands for many and is not written (backing.py)
+        13     1  shared       1 on a shared page, which is not written (array/populate.py)
         14     2  rc           references to the block that this frame heads
-        16     8  freelist_va  virtual address of the list head that a free block hangs on
+        16     8  freelist_va  virtual address of the head of the list that a free block is on
         24     4  lock         0, or the context that holds the frame
         28     4  tag          who allocated the block
 
-The first 24 bytes are the reference's layout, in which 3 and 24..31 are padding.
-Frame 0 is never handed out, so 0 ends a list.
+The first 24 bytes have the layout of faces-pfm's `PageFrame`, in which bytes 3, 13 and 24..31
+are padding.  Frame 0 is never allocated, so 0 ends a list.
 
-An entry of all zeroes is a frame inside a block whose head says what it is,
-which makes the bulk of init and of every free a fill, or nothing at all.
+An entry of all zeros is a frame inside a block that is described by its head, so most of init
+and of every free is a fill, or nothing at all.
 """
 
 import uctypes
@@ -57,22 +57,23 @@ ENTRY_WORDS = const(8)
 GRANULE_SHIFT = const(7)
 GRANULE = const(128)
 
-# Kinds, in the upper three bits of `state`; docs/frames.md draws the ways between them.
-TAIL = const(0)  # inside a block: the block's head speaks for it
+# Kinds, in the upper three bits of `state`; docs/frames.md draws the transitions.
+TAIL = const(0)  # inside a block, which its head describes
 FREE = const(1)  # head of a free block
 USED = const(2)  # head of an allocated block, or of a run's first block
 PART = const(3)  # head of a further block of a run
 CACHED = const(4)  # free, order 0, in a processor's magazine
 COMPOUND_TAIL = const(5)  # inside an allocated compound block
-RESERVED = const(6)  # RAM that is never handed out
+RESERVED = const(6)  # RAM that is never allocated
 ABSENT = const(7)  # no RAM
 
 # `state` is kind << STATE_KIND_SHIFT | order.
 STATE_KIND_SHIFT = const(5)
 ORDER_MASK = const(31)
 
-# An entry as eight words of 32 bits, and what is in those that hold several fields.
-# Word 0: flags | order << ORDER_SHIFT | state << STATE_SHIFT, so the kind is from KIND_SHIFT on.
+# An entry as eight 32-bit words, and the fields of the words that hold several.
+# Word 0: flags | order << ORDER_SHIFT | state << STATE_SHIFT, so the kind starts at
+# KIND_SHIFT.
 ORDER_SHIFT = const(16)
 STATE_SHIFT = const(24)
 KIND_SHIFT = const(29)

@@ -1,4 +1,4 @@
-"""The flags of a frame: 16 bits, each with one meaning."""
+"""The flags of a frame: up to 16 bits, each with one meaning."""
 
 import micropython
 from micropython import const
@@ -14,9 +14,9 @@ FLAGS_MASK = const(0xFFFF)
 
 
 class PageFlags:
-    """Bits of the `flags` field; combine with `|`.  Source: `PageFlags` of the reference."""
+    """Bits of the `flags` field; combine with `|`.  Source: `PageFlags` of faces-pfm."""
 
-    # Somebody works on the frame's contents.
+    # The contents are being worked on.
     LOCKED = const(1 << 0)
     # The contents are newer than their backing store.
     DIRTY = const(1 << 1)
@@ -26,7 +26,7 @@ class PageFlags:
     LRU = const(1 << 3)
     # The frame was allocated alone, as a block of order 0.
     SMALL = const(1 << 4)
-    # The frame belongs to a block that is referenced as one, through its head.
+    # The frame belongs to a compound block.
     COMPOUND = const(1 << 5)
     # The frame is in the swap cache.
     SWAPCACHE = const(1 << 6)
@@ -36,13 +36,13 @@ class PageFlags:
     PAGETABLE = const(1 << 8)
     # The frame holds part of a file.
     FILE = const(1 << 9)
-    # The frame is never handed out.
+    # The frame is never allocated.
     RESERVED = const(1 << 10)
 
 
 @micropython.native
 def flags_number(flags):
-    """Return `flags` as a plain int of 16 bits.  Raises TypeError, FlagsRangeError."""
+    """Return `flags` as a plain int of at most 16 bits.  Raises TypeError, FlagsRangeError."""
     if flags.__class__ is not _INT:
         flags = integer("flags", flags, "bits of PageFlags")
     if flags >> FLAGS_BITS:
@@ -67,9 +67,9 @@ FLAG_NAMES = (
 
 
 def decode_flags(flags):
-    """Return the names of the bits set in `flags` as `"LOCKED|DIRTY"`, `"-"` for none.
+    """Return the names of the bits set in `flags` as `"LOCKED|DIRTY"`, or `"-"` if none are set.
 
-    Bits without a name appear as one hexadecimal number at the end.
+    Bits without a name follow as one hexadecimal number.
     """
     names = [name for bit, name in enumerate(FLAG_NAMES) if flags & (1 << bit)]
     rest = flags >> len(FLAG_NAMES) << len(FLAG_NAMES)

@@ -1,4 +1,4 @@
-"""A guard: one frame's entry, locked from `get` until it is released."""
+"""A guard: a frame's entry, locked from `get` until it is released."""
 
 import micropython
 import uctypes
@@ -19,8 +19,8 @@ _FAST_GUARDS = const(9)
 _FAST_IRQ = const(10)
 _FAST_OWNER = const(11)
 
-# What a guard holds: the address of the struct of fastpath.py, the entry's address until
-# release, the entry as a struct, and `unlock`.
+# Indices of the list in a guard: the address of the fast path's struct, the address of the
+# entry (0 after release), the entry as a struct, and `unlock`.
 _STRUCT = const(0)
 _VIRT = const(1)
 _FIELDS = const(2)
@@ -38,20 +38,20 @@ def _field(name):
 
 
 class FrameGuard:
-    """Holds a frame's lock from its making to `release()` or the end of its `with` block.
+    """Holds a frame's lock from its creation to `release()` or the end of its `with` block.
 
     The fields are attributes; the `with` statement yields the entry itself, a
-    `uctypes.struct`, whose fields are reached faster.  A value is cut to its
-    field's width, as `uctypes` does.  While a processor holds guards its interrupts
-    are off, and every other call that takes a lock of theirs raises LockHeldError.
-    A guard that is dropped without a release keeps its frame locked, since the
-    collector tells nobody: `PFM.unlock(pfn)` gives that lock back.
+    `uctypes.struct`, whose fields are faster to access.  A value is truncated to its field's
+    width, as `uctypes` does.  While a processor holds guards its interrupts are off, and any
+    other call that takes one of their locks raises LockHeldError.  A guard that is dropped
+    without a release keeps its frame locked, since the collector runs no finaliser for it;
+    `PFM.unlock(pfn)` releases that lock.
     """
 
     @micropython.viper
     def __init__(self, held):
-        # [address of the struct of hot.py, the entry's address until release, the entry, unlock]:
-        # one attribute for all, for at each store of one a class with properties is searched.
+        # One list for all, since each store of an attribute searches a class that has
+        # properties.
         self._held = held
 
     flags = _field("flags")
@@ -64,7 +64,7 @@ class FrameGuard:
     tag = _field("tag")
 
     def release(self):
-        """Give the lock back.  Raises ReleasedError when that has been done."""
+        """Release the lock.  Raises ReleasedError if that was already done."""
         _entry(self._held)
         self.__exit__(None, None, None)
 
@@ -81,7 +81,7 @@ class FrameGuard:
         virt = int(held[_VIRT])
         if virt:
             held[_VIRT] = 0
-            # Not where `PFM.unlock` has been before.
+            # 0 if `PFM.unlock` has released the lock already.
             if int(ptr32(virt)[_WORD_LOCK]):
                 h = ptr32(int(held[_STRUCT]))
                 if int(h[_FAST_PLAIN]):
@@ -92,7 +92,7 @@ class FrameGuard:
 
 
 def _entry(held):
-    """Return the entry of a guard that has not been released."""
+    """Return the entry of a guard; raise ReleasedError if it was released."""
     if not held[_VIRT]:
         raise ReleasedError(_pfn(held[_STRUCT], uctypes.addressof(held[_FIELDS])))
     return held[_FIELDS]
@@ -106,7 +106,7 @@ def _pfn(hot: int, entry_virt: int) -> int:
 
 @micropython.viper
 def unlock(entry_virt: int, h: ptr32):
-    """Give the lock of a guard's entry back; with the last guard's, interrupts come back."""
+    """Release the lock of a guard's entry; releasing the last guard restores interrupts."""
     guards = int(h[_FAST_GUARDS]) - 1
     h[_FAST_GUARDS] = guards
     xchg32(entry_virt + _LOCK_OFFSET, 0)
@@ -116,7 +116,7 @@ def unlock(entry_virt: int, h: ptr32):
 
 @micropython.viper
 def _count(h: ptr32, irq: int):
-    """Count a guard; the first one keeps the interrupt state from before it."""
+    """Count a guard; the first one saves the interrupt state from before it."""
     if int(h[_FAST_GUARDS]) == 0:
         h[_FAST_IRQ] = irq
     h[_FAST_GUARDS] = int(h[_FAST_GUARDS]) + 1
@@ -124,10 +124,10 @@ def _count(h: ptr32, irq: int):
 
 @micropython.native
 def guard(hot, entry_virt, pfn):
-    """Lock the frame `pfn`, whose entry is present and may be written, and return its `FrameGuard`.
+    """Lock the frame `pfn`, whose entry is present and writable, and return its `FrameGuard`.
 
-    `hot` is the address of the struct of hot.py.  Interrupts stay off, but the section
-    of the lock ends here, for the caller's code must stay open to a KeyboardInterrupt.
+    `hot` is the address of the fast path's struct.  Interrupts stay off, but the lock's
+    critical section ends here, so that a KeyboardInterrupt can be raised in the caller's code.
     Raises LockHeldError, LockTimeoutError.
     """
     made = FrameGuard([hot, entry_virt, PageFrame.at(entry_virt), unlock])
@@ -140,7 +140,10 @@ def guard(hot, entry_virt, pfn):
 
 @micropython.viper
 def lost(hot: int, entry_virt: int) -> int:
-    """Release the frame's lock if a guard of this context holds it, and return 1; else minus the head_of, or 0."""
+    """Release the frame's lock if a guard of this context holds it.
+
+    Returns 1 if it did, else minus the number of the lock's holder, 0 for none.
+    """
     h = ptr32(hot)
     head_of = int(ptr32(entry_virt)[_WORD_LOCK])
     if head_of != int(h[_FAST_OWNER]) or int(h[_FAST_GUARDS]) == 0:
