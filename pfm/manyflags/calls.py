@@ -1,4 +1,4 @@
-"""The flags of many frames in one call: a range, an array of frame numbers, or all there are."""
+"""The flags of many frames in one call: a range, an array of frame numbers, or all frames."""
 
 from array import array
 
@@ -18,11 +18,11 @@ from ..frame.flags import FLAGS_MASK, flags_number
 from ..lock import PLAIN, context, disable_irq, enable_irq
 from . import loops
 
-# Bytes of an array's element.
+# Size of an array's element, in bytes.
 _ELEMENT = const(4)
 
-# Frames that are changed without an interrupt between them: some microseconds, or
-# all of them where there are no interrupts.
+# Frames changed with interrupts off, a few microseconds; all of them where there are no
+# interrupts.
 _ALL = const(0x2000_0000)
 _CHUNK = _ALL if PLAIN else 1024
 
@@ -35,37 +35,43 @@ class ManyFlags:
         """Set the bits `flags` of the `count` frames from `pfn` on, under their locks.
 
         Raises FrameRangeError, FrameNotPresentError, LockHeldError, LockTimeoutError,
-        FlagsRangeError, ArgumentError, with nothing changed.  Cost: a load and a store
-        per frame, and a look at each lock first while a guard is held anywhere.  With
-        several processors an exchange per frame, and two bytes of the Python heap.
+        FlagsRangeError, ArgumentError, TypeError, with nothing changed.  Cost: a load and a
+        store per frame, and before that a look at each lock while any guard is held.  With
+        several processors an atomic exchange per frame, and two bytes of the Python heap.
         """
         self._change_range(pfn, count, flags, True)
 
     @micropython.native
     def clear_flags_range(self, pfn, count, flags):
-        """Clear the bits `flags` of the `count` frames from `pfn` on.  Errors and cost as `set_flags_range`."""
+        """Clear the bits `flags` of the `count` frames from `pfn` on.
+
+        Errors and cost as `set_flags_range`.
+        """
         self._change_range(pfn, count, flags, False)
 
     @micropython.native
     def set_flags_many(self, frames, flags):
         """Set the bits `flags` of every frame of an `array('I')`, under their locks.
 
-        Errors and cost as `set_flags_range`; TypeError for no such array.
+        Errors and cost as `set_flags_range`; TypeError if `frames` is not such an array.
         """
         self._ready()
         self._change_array(frames, flags_number(flags), 0)
 
     @micropython.native
     def clear_flags_many(self, frames, flags):
-        """Clear the bits `flags` of every frame of an `array('I')`.  Errors and cost as `set_flags_many`."""
+        """Clear the bits `flags` of every frame of an `array('I')`.
+
+        Errors and cost as `set_flags_many`.
+        """
         self._ready()
         self._change_array(frames, 0, flags_number(flags))
 
     def count_flags(self, flags):
-        """Return how many frames with RAM have all the bits `flags`.
+        """Return how many frames with RAM have all bits of `flags`.
 
-        Takes no lock.  Raises FlagsRangeError, NotInitialisedError.  Cost: a look at
-        each entry, one for 128 of those that were never written.
+        Takes no lock.  Raises FlagsRangeError, TypeError, NotInitialisedError.  Cost: a look
+        at each entry, or at one per shared page of 128.
         """
         self._ready()
         flags = flags_number(flags)
@@ -130,10 +136,10 @@ class ManyFlags:
             if done < count:
                 self._stuck(frames[done])
 
-    # Native code, so that no KeyboardInterrupt comes between two chunks.
+    # Native code, so that no KeyboardInterrupt is raised between two chunks.
     @micropython.native
     def _store_range(self, entry, stop, on, off):
-        """Change the entries from the address `entry` to `stop`, where no lock of theirs is held."""
+        """Change the entries from the address `entry` to `stop`, none of which is locked."""
         change = loops.set_range if on else loops.keep_range
         bits = on if on else FLAGS_MASK & ~off
         while entry < stop:
@@ -145,7 +151,7 @@ class ManyFlags:
 
     @micropython.native
     def _store_array(self, element, stop, on, off):
-        """Change the frames whose numbers are the elements from the address `element` to `stop`."""
+        """Change the frames of the array elements from the address `element` to `stop`."""
         change = loops.set_many if on else loops.keep_many
         bits = on if on else FLAGS_MASK & ~off
         while element < stop:
@@ -157,7 +163,7 @@ class ManyFlags:
 
     @micropython.native
     def _change_each(self, pfn, elements, count, on, off):
-        """Change frames as `loops.change_each`; return `count`, or the index of one whose lock did not come."""
+        """Change frames by `loops.change_each`; return `count`, or the index of a locked one."""
         old = bytearray(2 * count)
         keep = FLAGS_MASK & ~off
         owner = context()
@@ -174,7 +180,7 @@ class ManyFlags:
 
     @micropython.native
     def _first_absent(self, start, end):
-        """Return the first frame of `start`..`end` without RAM, `end` for none."""
+        """Return the first frame of `start`..`end` without RAM, `end` if there is none."""
         for region in self.regions:
             if region.present and region.start <= start < region.end:
                 start = region.end
@@ -184,7 +190,7 @@ class ManyFlags:
 
     @micropython.native
     def _ram_rows(self):
-        """Return the first frame and the last of each row of frames with RAM, in an `array('I')`."""
+        """Return the first and the last frame of each row of RAM, in an `array('I')`."""
         if self._rows_of is not self.regions:
             rows = []
             for region in self.regions:

@@ -1,14 +1,14 @@
-"""Loops over many entries that change flags, or look whether they may be changed.
+"""Loops over many entries that change flags, or check whether they may be changed.
 
-`set_…` and `keep_…` take no locks: they are for the only processor there is, with
-interrupts off; they are two, for one that does both takes a fifth longer.  `change_each`
-is for one of several.
+`set_…` and `keep_…` take no locks: they are for a single processor, with interrupts off.  They
+are separate functions because a combined one is 20 % slower.  `change_each` is for one of
+several processors.
 
-Viper keeps a function's first three arguments in registers (two, compiled ahead)
-and all other locals on the stack, and it loads and stores in one instruction with
-index 0, in three with any other constant.  So what a loop uses most are the first
-arguments, even where the caller has nothing to say about them (a step, a variable
-to be), and pointers are moved on, as integers, for a pointer takes no sum.
+Viper keeps a function's first three arguments in registers (two, compiled ahead of time) and
+all other locals on the stack; it loads and stores in one instruction with index 0, in three
+with any other constant.  So what a loop uses most are the first arguments, even where the
+caller has no value for them (a step, a local variable), and pointers are advanced as integers,
+since viper cannot add to a pointer.
 """
 
 import micropython
@@ -67,7 +67,7 @@ def set_range(entry: int, bits: int, step: int, end: int, control: int):
 
 @micropython.viper
 def keep_range(entry: int, bits: int, step: int, end: int, control: int):
-    """Clear all but `bits` in the entries from the address `entry` to `end`, `step` bytes apart."""
+    """Clear all bits but `bits` in the entries from `entry` to `end`, `step` bytes apart."""
     while entry < end:
         if int(ptr8(entry)[_BYTE_SHARED]):
             populate(control, entry)
@@ -99,7 +99,7 @@ def keep_range(entry: int, bits: int, step: int, end: int, control: int):
 
 @micropython.viper
 def set_many(entry: int, base: int, bits: int, element: int, end: int, control: int):
-    """Set `bits` in the frames whose numbers are the array elements from the address `element` to `end`."""
+    """Set `bits` in the frames of the array elements from the address `element` to `end`."""
     groups = end - 12
     while element < groups:
         e = ptr32(element)
@@ -130,7 +130,7 @@ def set_many(entry: int, base: int, bits: int, element: int, end: int, control: 
 
 @micropython.viper
 def keep_many(entry: int, base: int, bits: int, element: int, end: int, control: int):
-    """Clear all but `bits` in the frames whose numbers are the elements from the address `element` to `end`."""
+    """Clear all bits but `bits` in the frames of the array elements from `element` to `end`."""
     groups = end - 12
     while element < groups:
         e = ptr32(element)
@@ -163,14 +163,14 @@ def keep_many(entry: int, base: int, bits: int, element: int, end: int, control:
 def first_outside(
     pfn: int, low: int, high: int, element: int, end: int, rows: ptr32, count: int
 ) -> int:
-    """Return the address of the first array element from `element` to `end` in none of the `rows`, or `end`.
+    """Return the address of the first array element from `element` to `end` outside all `rows`.
 
-    The `count` words of `rows` are the first frame and the last of each in turn.
-    `low` to `high` is the row to begin with, 1 to 0 for none.
+    Returns `end` if there is none.  The `count` words of `rows` are the first and the last
+    frame of each row in turn.  `low` to `high` is the row to start with, 1 to 0 for none.
     """
     groups = end - 12
     while element < end:
-        # Frames mostly lie in the row of the one before them.
+        # Most frames are in the same row as the one before them.
         while element < groups:
             e = ptr32(element)
             pfn = int(e[0])
@@ -213,7 +213,7 @@ def first_outside(
 
 @micropython.viper
 def first_locked(entry: int, end: int, step: int) -> int:
-    """Return the address of the first entry from `entry` to `end` whose lock is taken, `end` for none."""
+    """Return the address of the first locked entry from `entry` to `end`, `end` if none."""
     while entry < end:
         if int(ptr32(entry)[_WORD_LOCK]):
             return entry
@@ -223,7 +223,10 @@ def first_locked(entry: int, end: int, step: int) -> int:
 
 @micropython.viper
 def first_locked_of(element: int, end: int, base: int) -> int:
-    """Return the address of the first array element from `element` to `end` whose frame's lock is taken, or `end`."""
+    """Return the address of the first array element from `element` to `end` with a locked frame.
+
+    Returns `end` if there is none.
+    """
     while element < end:
         if int(ptr32(base + (int(ptr32(element)[0]) << _ENTRY_SHIFT))[_WORD_LOCK]):
             return element
@@ -233,7 +236,7 @@ def first_locked_of(element: int, end: int, base: int) -> int:
 
 @micropython.viper
 def populate_many(control: int, base: int, frames: ptr32, count: int):
-    """`populate` the entry of every frame of an array."""
+    """Populate the array page of every frame in an array of frame numbers."""
     i = 0
     while i < count:
         entry = base + (int(frames[i]) << _ENTRY_SHIFT)
@@ -254,11 +257,10 @@ def change_each(
     old: ptr16,
     owner: int,
 ) -> int:
-    """Change the frames `index`..`end` of the array at the address `elements`, each under its lock.
+    """Change the frames `index`..`end` of the array at `elements`, each under its lock.
 
-    With no array, 0, they count from the frame `pfn`.  Their flags before go to
-    `old`.  Returns `end`, or the index of a frame whose lock did not come.
-    Interrupts are off.
+    Without an array, 0, they count from the frame `pfn`.  Their old flags are stored in `old`.
+    Returns `end`, or the index of a frame whose lock is taken.  Interrupts are off.
     """
     exchange = cmpxchg32
     while index < end:
@@ -271,7 +273,7 @@ def change_each(
         field = ptr16(entry)
         old[index] = int(field[0])
         field[0] = int(field[0]) & keep | on
-        # A store does: x86 shows a processor's stores to the others in their order.
+        # A plain store releases the lock: x86 makes a processor's stores visible in order.
         ptr32(entry)[_WORD_LOCK] = 0
         index += 1
     return end
@@ -279,7 +281,7 @@ def change_each(
 
 @micropython.viper
 def change_back(base: int, pfn: int, elements: int, index: int, bits: int, old: ptr16, owner: int):
-    """Give the `bits` of the first `index` frames of `change_each` the values in `old`, the last one first."""
+    """Restore `bits` of the first `index` frames of `change_each` from `old`, last one first."""
     while index > 0:
         index -= 1
         if elements:
@@ -294,18 +296,18 @@ def change_back(base: int, pfn: int, elements: int, index: int, bits: int, old: 
 
 @micropython.viper
 def having(entry: int, flags: int, count: int, end: int) -> int:
-    """Return how many of the `count` entries from the address `entry` to `end` have all of `flags`."""
+    """Return how many of the `count` entries from `entry` to `end` have all of `flags`."""
     while entry < end:
         page_end = (entry >> _PAGE_SHIFT << _PAGE_SHIFT) + (1 << _PAGE_SHIFT)
         if page_end > end:
             page_end = end
         if int(ptr8(entry)[_BYTE_SHARED]):
-            # All entries of a page that stands for many are alike.
+            # All entries of a shared page are identical.
             if (int(ptr16(entry)[0]) & flags) != flags:
                 count -= (page_end - entry) >> _ENTRY_SHIFT
             entry = page_end
         while entry < page_end:
-            # Shifted down, the difference is 0 or, where a flag is missing, -1.
+            # After the shift the difference is 0, or -1 if a flag is missing.
             count += ((int(ptr16(entry)[0]) & flags) - flags) >> _FLAGS_BITS
             entry += 32
     return count
