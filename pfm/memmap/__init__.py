@@ -1,1 +1,1 @@
-"""From the loader's memory map to regions of whole frames."""
+"""The loader's memory map, and the regions of whole frames made from it."""

@@ -1,7 +1,7 @@
 """Layouts of the Limine boot protocol's responses, for `uctypes`.
 
-Source: the Limine boot protocol, base revisions 0 to 6.  Every pointer in a
-response is a virtual address in the HHDM already.
+Source: the Limine boot protocol, base revisions 0 to 6.  Every pointer in a response is
+already a virtual address in the HHDM.
 """
 
 import uctypes
@@ -30,10 +30,10 @@ TYPE_NAMES = (
     "reserved (mapped)",
 )
 
-# What the loaders' own limit is; a larger count is garbage, not a memory map.
+# The loaders' own limit; a larger count is garbage.
 ENTRIES_MAX = const(1024)
 
-# A request as it stands in the executable.
+# A request in the executable.
 REQUEST = {
     "id": (0 | uctypes.ARRAY, 4 | uctypes.UINT64),
     "revision": 32 | uctypes.UINT64,
@@ -88,7 +88,7 @@ EXECUTABLE_FILE_RESPONSE = {
     "file": 8 | uctypes.UINT64,
 }
 
-# "File Structure", the head of it; `string` is the command line.
+# "File Structure", its first fields; `string` is the command line.
 FILE = {
     "revision": 0 | uctypes.UINT64,
     "address": 8 | uctypes.UINT64,
@@ -97,14 +97,14 @@ FILE = {
     "string": 32 | uctypes.UINT64,
 }
 
-# A string without an end must not be read for ever.
+# Limits the read of a string without a NUL.
 _STRING_MAX = const(4096)
 
 
 def string_at(virt):
     """Return the NUL-terminated string at the virtual address `virt`, `""` for a null pointer.
 
-    Reads 4,096 bytes at most and replaces what is not ASCII by `?`.
+    Reads at most 4,096 bytes and replaces any that is not printable ASCII by `?`.
     """
     if not virt:
         return ""
@@ -118,7 +118,7 @@ def string_at(virt):
 
 
 def type_name(kind):
-    """Return the protocol's name of a memory map type; an unknown one is named by its number."""
+    """Return the protocol's name of a memory map type, or the number of an unknown one."""
     if 0 <= kind < len(TYPE_NAMES):
         return TYPE_NAMES[kind]
     return "unknown type {}".format(kind)

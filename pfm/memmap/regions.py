@@ -1,15 +1,14 @@
-"""From the loader's memory map to a partition of the frames.
+"""The loader's memory map, made into a partition of the frames.
 
-The map may be unsorted, overlapping, unaligned or run past the address space;
-`partition()` makes of it sorted regions of whole frames that neither overlap nor
-touch a frame twice, by these rules:
+The map may be unsorted, overlapping, unaligned or extend past the address space.
+`partition()` returns sorted, disjoint regions of whole frames, by these rules:
 
-- A range that may be used (usable, reclaimable) counts inward: only frames that
-  lie wholly inside.  Its cut-off edges are RAM of the type PARTIAL.
-- Every other range counts outward: each frame that it touches.
-- Where ranges overlap, the more restrictive type wins, so no frame is usable
-  that any other entry claims.
-- A frame is present where any entry says that there is RAM, whatever wins.
+- A range that may be allocated (usable, reclaimable) is rounded inward: it has only frames
+  that lie wholly inside.  Its cut-off edges are RAM of the type PARTIAL.
+- Every other range is rounded outward: it has every frame that it overlaps.
+- Where ranges overlap, the more restrictive type wins, so no frame is usable that any other
+  entry claims.
+- A frame is present if any entry says that there is RAM, whichever type wins.
 - Frame 0 is reserved, since 0 ends the lists of frames.
 - Frames from `PFN_LIMIT` up, which is one frame below 16 TiB, do not exist.
 """
@@ -21,12 +20,12 @@ from ..address import PAGE_SHIFT
 from ..errors import GarbledMemoryMapError, NoMemoryMapError
 from . import protocol
 
-# Types of a region that the protocol does not have: RAM that a range counted inward
-# covers in part, and the frame manager's own array.
+# Types of a region that the protocol does not have: RAM partly covered by a range that is
+# rounded inward, and the frame manager's own array.
 PARTIAL = const(9)
 FRAME_ARRAY = const(10)
 
-# From the least restrictive to the most; an unknown type counts as reserved.
+# From the least to the most restrictive; an unknown type counts as reserved.
 _PRECEDENCE = (
     protocol.USABLE,
     protocol.BOOTLOADER_RECLAIMABLE,
@@ -52,11 +51,11 @@ RAM = (
 )
 _RAM_RANKS = sum([1 << _RANK[kind] for kind in RAM])
 
-# Where an edge has its frame, and the bits of its rank.
+# Shift of the frame in an edge, and mask of the rank.
 _EDGE_SHIFT = const(8)
 _RANK_MASK = const(127)
 
-# Bytes in all frames, `address.PFN_LIMIT` of them.
+# End of the managed frames in bytes, `address.PFN_LIMIT` frames.
 _BYTES_LIMIT = const(((1 << 32) - 1) << 12)
 _PAGE_MASK = const(4095)
 
@@ -66,9 +65,9 @@ _POINTER_SIZE = const(8)
 
 
 class Region:
-    """Frames `start`..`end` (exclusive) of one memory map `type`; `present` tells RAM from a device.
+    """Frames `start`..`end` (exclusive) of one memory map `type`.
 
-    `usable` is whether the frames may be handed out.
+    `present` is whether they are RAM, `usable` whether they may be allocated.
     """
 
     def __init__(self, start, end, kind, present):
@@ -103,14 +102,14 @@ def _pointer(what, value):
 
 
 def read(response_virt):
-    """Return the entries of the memory map response at `response_virt` as (base, length, type) in bytes.
+    """Return the entries of the memory map response at `response_virt` as (base, length, type).
 
-    Raises NoMemoryMapError for no response or no entries, and
-    GarbledMemoryMapError for more than 1,024 entries or a pointer that is null
-    or unaligned.  Source: Limine boot protocol, "Memory Map Feature".
+    Base and length are in bytes.  Raises NoMemoryMapError if there is no response or it has no
+    entries, GarbledMemoryMapError for more than 1,024 entries or a pointer that is null or
+    unaligned.  Source: Limine boot protocol, "Memory Map Feature".
     """
     if not response_virt:
-        raise NoMemoryMapError("the loader sent no memory map")
+        raise NoMemoryMapError("the loader gave no memory map response")
     response = uctypes.struct(_pointer("response at", response_virt), protocol.MEMMAP_RESPONSE)
     count = response.entry_count
     if not count:
@@ -128,9 +127,9 @@ def read(response_virt):
 
 
 def _edge(edges, start, end, kind):
-    """Note in `edges` where frames `start`..`end` of that type begin and end.
+    """Append the start and the end of the frames `start`..`end` of that type to `edges`.
 
-    An edge is one number of the frame, the type's rank, and whether it is an end.
+    An edge is a number made of the frame, the type's rank, and whether it is an end.
     """
     rank = _RANK[kind] << 1
     edges.append(start << _EDGE_SHIFT | rank)
@@ -138,7 +137,7 @@ def _edge(edges, start, end, kind):
 
 
 def _edges(entries):
-    """Return the edges of all entries, sorted, each rounded as the entry's type asks."""
+    """Return the edges of all entries, sorted, each rounded as the entry's type requires."""
     edges = []
     for base, length, kind in entries:
         end = base + length
@@ -170,10 +169,10 @@ def _edges(entries):
 
 
 def partition(entries):
-    """Return the `Region`s that `entries`, (base, length, type) in bytes, make of the frames.
+    """Return the `Region`s into which `entries`, (base, length, type) in bytes, divide the frames.
 
-    Sorted by `start`, disjoint, neighbours of one type joined; frames that no
-    entry covers lie in no region.  Cost: n log n for n entries.
+    Sorted by `start`, disjoint, adjacent regions of one type joined; frames that no entry
+    covers are in no region.  Cost: n log n for n entries.
     """
     found = []
     covers = [0] * len(_PRECEDENCE)
@@ -212,7 +211,7 @@ def _append(found, start, end, ranks):
 
 
 def adopt(found, kinds):
-    """Return `found`, a list of regions, with those of the types `kinds` made usable and neighbours joined."""
+    """Return the regions `found`, those of the types `kinds` made usable, neighbours joined."""
     joined = []
     for region in found:
         kind = protocol.USABLE if region.type in kinds else region.type
