@@ -18,16 +18,16 @@ WRITE = const(1 << 1)
 WRITE_THROUGH = const(1 << 3)
 CACHE_DISABLE = const(1 << 4)
 GLOBAL = const(1 << 8)
-# Bit 9 is left to software; without it the entry gets NX, bit 63.
+# Bit 9 is available to software; without it the entry gets NX, bit 63.
 EXECUTE = const(1 << 9)
 
 _PRESENT = const(1 << 0)
 _LARGE = const(1 << 7)
 # In the upper half of an entry.
 _NX_HIGH = const(1 << 31)
-# Present, writable, executable: what a table forbids nothing below it may do, so
-# permissions stand in the leaves alone.  Bit 10 is left to software and marks a
-# shared table, one that hangs on other entries too (see walks.py).
+# Present, writable, executable: a table restricts everything below it, so only the leaves have
+# permissions.  Bit 10 is available to software and marks a shared table, to which several
+# entries point (see walks.py).
 _TABLE = const((1 << 0) | (1 << 1) | (1 << 9))
 _FLAGS = const((1 << 1) | (1 << 3) | (1 << 4) | (1 << 8) | (1 << 9))
 _PHYS_MASK = const(0x000F_FFFF_FFFF_F000)
@@ -49,7 +49,7 @@ LEVEL_1G = const(3)
 
 
 def _phys(phys, count, name="phys"):
-    """Check the address of `count` frames and return it as a plain integer."""
+    """Check the physical address of `count` frames and return it as a plain integer."""
     wanted = "a multiple of 4096 below 2**52"
     phys = integer(name, phys, wanted)
     if phys < 0 or phys % PAGE_SIZE or (phys + count * PAGE_SIZE - 1) >> 52:
@@ -58,7 +58,7 @@ def _phys(phys, count, name="phys"):
 
 
 def _range(virt, count, flags):
-    """Check what a method was given and return the bounds of its pages, of 48 bits each."""
+    """Check the arguments of a method and return the bounds of its pages, of 48 bits each."""
     wanted = "a canonical address, a multiple of 4096"
     start = integer("virt", virt, wanted)
     if start < 0 or start % PAGE_SIZE:
@@ -92,31 +92,31 @@ def _hang(table: int, index: int, below: int):
 
 @micropython.viper
 def _unhang(table: int, index: int):
-    """Write an entry that is not present."""
+    """Clear an entry."""
     words = ptr32(table)
     words[index * 2] = 0
     words[index * 2 + 1] = 0
 
 
 def span_shift(level):
-    """Return the shift of the bytes that one entry of `level` spans."""
+    """Return the shift of the bytes that an entry of `level` spans."""
     return PAGE_SHIFT + _LEVEL_SHIFT * (level - 1)
 
 
 class TableCount:
-    """Counts the tables below the root that a row of mappings takes, before any of them is made.
+    """Counts the tables below the root that a series of mappings takes, before any is made.
 
-    Their pages are numbered from the first that some root's entry spans, which was empty;
-    each mapping begins where the one before it ended, or later.  `tables` is the count so far.
+    Pages are numbered from the start of what one root entry spans, which is empty; each
+    mapping begins at the end of the one before it, or later.  `tables` is the count so far.
     """
 
     def __init__(self):
         self.tables = 0
-        # Of each level, the last table that was counted.
+        # The last table counted, by level.
         self._counted = [-1] * _ROOT_LEVEL
 
     def add(self, first, end, shared):
-        """Count in the mapping of the pages `first`..`end` by an entry each, or by `map_shared`."""
+        """Count the tables for the pages `first`..`end`, with an entry each or by `map_shared`."""
         highest = 1
         for level in range(1, _ROOT_LEVEL):
             shift = _LEVEL_SHIFT * level
@@ -137,25 +137,25 @@ class TableCount:
             self.tables += highest - 1
 
     def _count(self, level, low, high):
-        """Count the tables `low` to `high` of `level`, but for the one that has been."""
+        """Count the tables `low` to `high` of `level`, without one counted already."""
         self.tables += high - low + (low != self._counted[level])
         self._counted[level] = high
 
 
 class PageTables:
-    """The tables below the frame at `root_phys`, reached at `hhdm` + physical address.
+    """The page tables with the root `root_phys`, accessed at `hhdm` + physical address.
 
-    `take_table()` gives the physical address of a frame for a new table and
-    `give_table(phys)` takes an empty one back; without it, and where it raises,
-    tables that are empty are kept for the next mapping.  `flush(virt, count)` is
-    called after a mapping has gone, before its tables are given back.  `largest` is the highest level
-    that may map pages: LEVEL_1G where the processor has such pages, LEVEL_2M, or
-    LEVEL_4K for none that are large.  `protects` is whether the processor has
-    execute protection; without it each page can be executed, whatever its flags say.
+    `take_table()` returns the physical address of a frame for a new table, and
+    `give_table(phys)` takes an empty one back; without it, and if it raises, empty tables are
+    kept for the next mapping.  `flush(virt, count)` is called after pages are unmapped, before
+    their tables are given back.  `largest` is the highest level that may map pages: LEVEL_1G
+    if the processor has 1 GiB pages, LEVEL_2M, or LEVEL_4K for no large pages.  `protects` is
+    whether the processor has execute protection; without it every page is executable, whatever
+    its flags.
 
-    All methods raise ArgumentError for what is out of range, unaligned or no flag,
-    TypeError for what is no integer, and MappingError.  Whatever one raises, and
-    whatever `take_table` does, leaves the mapping as it was and no table behind.
+    All methods raise ArgumentError for an argument that is out of range, unaligned or has
+    unknown flags, TypeError for one that is not an integer, and MappingError.  After any
+    error, one of `take_table` too, the mappings are as before and no table is lost.
     """
 
     def __init__(
@@ -175,17 +175,16 @@ class PageTables:
         self._flush = flush
         self._largest = largest
         self.protects = protects
-        # The first of the tables that are in no use, see walks.py.
+        # The first of the unused tables, see walks.py.
         self._spare = 0
 
     def map(self, virt, phys, count, flags=0):
         """Map `count` pages of 4 KiB from `virt` on to the frames from the address `phys` on.
 
-        Uses 2 MiB pages (and 1 GiB ones, see `largest`) wherever both addresses
-        allow.  `flags` are WRITE, EXECUTE, GLOBAL, WRITE_THROUGH and
-        CACHE_DISABLE.  Raises ArgumentError, TypeError, MappingError where a page
-        is mapped already, and what `take_table` does.
-        Cost: three walks per 2 MiB and a viper store per entry.
+        Uses 2 MiB pages (and 1 GiB pages, see `largest`) wherever both addresses allow.
+        `flags` are WRITE, EXECUTE, GLOBAL, WRITE_THROUGH and CACHE_DISABLE.  Raises
+        ArgumentError, TypeError, MappingError if a page is already mapped, and the errors of
+        `take_table`.  Cost: three walks per 2 MiB and a viper store per entry.
         """
         start, end = _range(virt, count, flags)
         phys = _phys(phys, count)
@@ -195,37 +194,38 @@ class PageTables:
         self._store(virt, start, end, phys, 1, flags, limit, 0)
 
     def map_same(self, virt, phys, count, flags=0):
-        """Map each of `count` pages from `virt` on to the one frame at `phys`, by a table entry each.
+        """Map each of `count` pages from `virt` on to the one frame at `phys`, by an entry each.
 
-        So each can be mapped elsewhere later on, without a new table.  Flags, errors and cost as `map`.
+        So each page can be remapped later without a new table.  Flags, errors and cost as
+        `map`.
         """
         start, end = _range(virt, count, flags)
         self._store(virt, start, end, _phys(phys, 1), 0, flags, LEVEL_4K, 0)
 
     def map_shared(self, virt, phys, count, flags=0):
-        """Map each of `count` pages from `virt` on to the one frame at `phys`.
+        """Map each of `count` pages from `virt` on to the one frame at `phys`, by shared tables.
 
-        Tables that say nothing else exist once and hang on every entry that
-        needs them: a range of terabytes takes a handful.  Flags and errors as `map`.
+        A table with identical entries exists once, and every entry that needs it points to it:
+        a range of terabytes takes a handful.  Flags and errors as `map`.
         """
         start, end = _range(virt, count, flags)
         self._store(virt, start, end, _phys(phys, 1), 0, flags, _ROOT_LEVEL - 1, 1)
 
     def unmap(self, virt, count):
-        """Remove the mapping of `count` pages of 4 KiB from `virt` on and give empty tables back.
+        """Unmap `count` pages of 4 KiB from `virt` on and give empty tables back.
 
-        Tables of `map_shared` are not: who knows where else they hang.  Raises
-        ArgumentError, TypeError, and MappingError where a page is not mapped or a
-        larger page or a shared table reaches out of the range.
-        Cost: a walk per 2 MiB and a step per entry.
+        Tables of `map_shared` are not given back, since other entries may point to them.
+        Raises ArgumentError, TypeError, and MappingError if a page is not mapped, or a larger
+        page or a shared table extends beyond the range.  Cost: a walk per 2 MiB and a step per
+        entry.
         """
         start, end = _range(virt, count, 0)
         self._clear(virt, start, end, count)
 
     def query(self, virt):
-        """Return what `virt` is mapped to as (physical address, page size in bytes, flags), or None.
+        """Return what `virt` is mapped to: (physical address, page size in bytes, flags) or None.
 
-        No address that is not canonical is mapped.  Raises ArgumentError, TypeError.
+        An address that is not canonical is never mapped.  Raises ArgumentError, TypeError.
         """
         virt = integer("virt", virt, "an address of 64 bits")
         if not 0 <= virt < _ADDRESS_END:
@@ -244,26 +244,27 @@ class PageTables:
         return (entry & _PHYS_MASK & -size) + virt % size, size, entry & _FLAGS
 
     def clear_root(self):
-        """Empty the root table, for tables that are being built."""
+        """Clear the root table, for new page tables."""
         walks.link(self._hhdm, self.root_phys, 0)
 
     def adopt(self, root_phys, virt):
-        """Take over from the tables at `root_phys` the top level entry for `virt`, 512 GiB wide.
+        """Copy the top level entry for `virt`, 512 GiB wide, from the tables at `root_phys`.
 
-        Raises ArgumentError, TypeError, and MappingError where that entry is empty or there is one here.
+        Raises ArgumentError, TypeError, and MappingError if that entry is empty or the one
+        here is not.
         """
         root_phys = _phys(root_phys, 1, "root_phys")
         _range(virt, 1, 0)
         table = self._entry(root_phys, _ROOT_LEVEL, virt)
         if not table & _PRESENT:
-            raise MappingError(virt, "nothing to take over")
+            raise MappingError(virt, "no top level entry to adopt")
         if not self.unused(virt):
             raise MappingError(virt, "already mapped")
         index = virt >> span_shift(_ROOT_LEVEL) & _INDEX_MASK
         _hang(self._hhdm + self.root_phys, index, table & _PHYS_MASK)
 
     def clear_top(self, virt):
-        """Empty the top level entry for `virt`, whatever hangs on it, without a need for memory."""
+        """Clear the top level entry for `virt`, whatever it points to, without allocating."""
         index = virt >> span_shift(_ROOT_LEVEL) & _INDEX_MASK
         _unhang(self._hhdm + self.root_phys, index)
 
@@ -275,16 +276,16 @@ class PageTables:
     def _entry(self, table, level, virt):
         return _load(self._hhdm + table, virt >> span_shift(level) & _INDEX_MASK)
 
-    # What changes tables is native, so that no interrupt of the interpreter's comes between two steps.
+    # Native code, so that no KeyboardInterrupt is raised between two steps of a change.
 
     @micropython.native
     def _store(self, virt, start, end, phys, moves, flags, limit, shared):
-        """Map `start`..`end`, at the address `virt`, as walks.store does, with tables taken beforehand."""
+        """Map `start`..`end`, at the address `virt`, with enough tables taken beforehand."""
         hhdm = self._hhdm
         root = self.root_phys
         high = _NX_HIGH if self.protects and not flags & EXECUTE else 0
         try:
-            # Again after tables were taken, for whoever gave them may have mapped something.
+            # Repeated after tables were taken, since `take_table` may have mapped something.
             while True:
                 taken = walks.find(hhdm, root, start, end, 1)
                 if taken != end:
@@ -334,7 +335,7 @@ class PageTables:
 
     @micropython.native
     def _give_spare(self):
-        """Give the tables back that are in no use."""
+        """Give the unused tables back."""
         give = self._give_table
         if give is None:
             return

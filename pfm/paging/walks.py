@@ -1,12 +1,11 @@
-"""Viper walks over x86-64 page tables, for paging.py: they call nothing and touch no Python heap.
+"""Viper walks over x86-64 page tables, for tables.py; they call nothing and use no Python heap.
 
-So each runs from its start to its end or not at all: no interrupt from the
-keyboard comes between, and no memory runs out.  `hhdm` is a signed virtual
-address, `root` and other tables are physical addresses, `virt` and `end` are
-virtual ones of 48 bits, without the sign.
+So a walk runs from start to end or not at all: no KeyboardInterrupt is raised in it, and it
+cannot run out of memory.  `hhdm` is a signed virtual address, `root` and other tables are
+physical addresses, `virt` and `end` are virtual addresses of 48 bits, without the sign.
 
-Tables that are in no use form a chain: the first 8 bytes of each are the
-address of the next, 0 for none, and all else in them is zero.
+Unused tables form a chain: the first 8 bytes of each are the address of the next, 0 for none,
+and the rest is zero.
 """
 
 import micropython
@@ -15,28 +14,29 @@ from micropython import const
 # paging/tables.py
 _PRESENT = const(1 << 0)
 _LARGE = const(1 << 7)
-# An entry with one of these stands for all that it spans.
+# An entry with either bit is a unit: a large page, or a shared table.
 _UNIT = const((1 << 7) | (1 << 10))
-# Of an entry that points to a table: present, writable, executable; and shared besides.
+# An entry that points to a table: present, writable, executable; then one for a shared table.
 _TABLE = const((1 << 0) | (1 << 1) | (1 << 9))
 _SHARED_TABLE = const((1 << 0) | (1 << 1) | (1 << 9) | (1 << 10))
 
-# The root's level, and the shift of what an entry of the root and of a level 1 table span.
+# The root's level, and the shifts of what an entry of the root, a page and a level 1 table
+# span.
 _ROOT_LEVEL = const(4)
 _ROOT_SHIFT = const(39)
 _PAGE_SHIFT = const(12)
 _TABLE_SHIFT = const(21)
 
-# 32-bit words of a table, and bits of a physical address in an entry's second one.
+# 32-bit words of a table, and the address bits in an entry's second word.
 _WORDS = const(1024)
 _PHYS_HIGH = const(0xFFFFF)
 
 
 @micropython.viper
 def find(hhdm: int, root: int, virt: int, end: int, wanted: int) -> int:
-    """Return the first page of `virt`..`end` that is mapped (`wanted` 1) or is not (0), `end` for none.
+    """Return the first page of `virt`..`end` that is mapped (`wanted` 1) or not (0), or `end`.
 
-    Cost: a step for each entry, a shared table's counting as one.
+    Cost: a step per entry; a shared table counts as one.
     """
     while virt < end:
         shift = int(_ROOT_SHIFT)
@@ -63,7 +63,7 @@ def find(hhdm: int, root: int, virt: int, end: int, wanted: int) -> int:
 
 @micropython.viper
 def unit_shift(hhdm: int, root: int, virt: int) -> int:
-    """Return the shift of what the entry that maps `virt` spans: a page, or all below the first shared table."""
+    """Return the shift of the unit that maps `virt`: a page, or all below a shared table."""
     shift = int(_ROOT_SHIFT)
     table = root
     while True:
@@ -78,9 +78,9 @@ def unit_shift(hhdm: int, root: int, virt: int) -> int:
 
 @micropython.viper
 def needed(hhdm: int, root: int, virt: int, end: int, limit: int, shared: int) -> int:
-    """Return how many tables `store` with these arguments takes.
+    """Return how many tables `store` takes with these arguments.
 
-    Cost: a walk for each entry of a table that is there, and each empty one above those.
+    Cost: a walk per existing level 1 table, and per empty entry above those.
     """
     tables = 0
     highest = 1
@@ -107,7 +107,7 @@ def needed(hhdm: int, root: int, virt: int, end: int, limit: int, shared: int) -
                 highest = level
             virt = stop
             continue
-        # Of the tables of each level below, each spans what an entry above it does.
+        # At each level below, a table spans what an entry of the level above spans.
         while level > 1:
             level -= 1
             tables += ((stop - 1) >> shift) - (virt >> shift) + 1
@@ -138,16 +138,15 @@ def store(
     shared: int,
     chain: int,
 ) -> int:
-    """Map the pages `virt`..`end`, none of which is mapped; return what is left of `chain`, where tables come from.
+    """Map the pages `virt`..`end`, none of which is mapped, with tables from `chain`.
 
-    `moves` is 1 to map them to what lies from `phys` on, 0 to map each to the
-    frame there.  `low` and `high` are the other bits of an entry that maps a page.
-    Entries of level `limit` and below stand for all that they span wherever they
-    can: by a large page, or where `shared` is 1 by a table that says the same
-    throughout and hangs on every entry that needs it.
-    Cost: a walk for each table, and a step for each entry.
+    Returns the rest of `chain`.  `moves` is 1 to map them to consecutive frames from `phys`
+    on, 0 to map each to the frame there.  `low` and `high` are the other bits of an entry that
+    maps a page.  An entry of level `limit` or below maps all that it spans wherever possible:
+    by a large page, or, where `shared` is 1, by a table of identical entries to which every
+    such entry points.  Cost: a walk per table, and a step per entry.
     """
-    # The shared tables: how many levels of them there are, and what the next is to say.
+    # Shared tables: the number of levels built, and the entry that the next level repeats.
     built = 0
     first = 0
     second = 0
@@ -219,16 +218,17 @@ def store(
 
 @micropython.viper
 def clear(hhdm: int, root: int, virt: int, end: int, chain: int) -> int:
-    """Unmap the pages `virt`..`end`, which entries tile; return `chain` with the tables before it that are empty now.
+    """Unmap the pages `virt`..`end`, which entries tile.
 
-    A processor may still look into those until it flushes, and finds nothing present there.
-    Cost: a step for each entry, a shared table's counting as one.
+    Returns `chain` with the tables before it that are empty now.  Until it flushes, a
+    processor may still walk those tables; it finds nothing present in them.  Cost: a step per
+    entry; a shared table counts as one.
     """
     while virt < end:
         at = virt
         shift = int(_ROOT_SHIFT)
         table = root
-        # Those that led to `table`, the nearest first.
+        # The tables above `table`, nearest first.
         above = 0
         over = 0
         top = 0
@@ -276,7 +276,7 @@ def clear(hhdm: int, root: int, virt: int, end: int, chain: int) -> int:
 
 @micropython.viper
 def link(hhdm: int, table: int, chain: int) -> int:
-    """Empty `table` and return it as the first of `chain`.  Cost: a step for each 16 bytes."""
+    """Clear `table` and return it as the first of `chain`.  Cost: a step per 16 bytes."""
     words = ptr32(hhdm + table)
     i = 0
     while i < _WORDS:
@@ -292,14 +292,14 @@ def link(hhdm: int, table: int, chain: int) -> int:
 
 @micropython.viper
 def after(hhdm: int, table: int) -> int:
-    """Return the table behind `table` in a chain, 0 for none."""
+    """Return the table after `table` in a chain, 0 for none."""
     words = ptr32(hhdm + table)
     return int(words[0]) | int(words[1]) << 32
 
 
 @micropython.viper
 def length(hhdm: int, chain: int) -> int:
-    """Return how many tables a chain has."""
+    """Return the number of tables in a chain."""
     count = 0
     while chain:
         words = ptr32(hhdm + chain)
