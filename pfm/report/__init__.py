@@ -1,1 +1,1 @@
-"""What there is: tables and pictures of memory, each verified by a recount."""
+"""Reports on memory: tables and a chart, each verified by a recount."""

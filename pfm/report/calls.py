@@ -1,10 +1,9 @@
-"""The manager's reports on memory, in the habit of /proc, crash and drgn.
+"""The manager's reports on memory, in the style of /proc, crash and drgn.
 
-At the prompt a report prints itself as a table; in a script its attributes are
-the values.  Each is made by a walk over the entries, compares what it found
-with the counters that are kept, and ends with `verified` or with what differs.
-None takes a lock: while another processor allocates, a difference may be no
-more than that.
+At the prompt a report prints itself as a table; in a script its attributes have the values.
+Each walks the entries, compares its counts with the counters that the manager keeps, and ends
+with `verified` or the differences.  None takes a lock: while another processor allocates, a
+difference may mean nothing else.
 """
 
 from ..frame.flags import flags_number
@@ -15,7 +14,10 @@ from .pagetypes import FlagRanges, PageTypes
 
 
 class Reports:
-    """The part of `PageFrameManager` that tells what there is.  All raise NotInitialisedError before init."""
+    """The part of `PageFrameManager` that reports on memory.
+
+    All calls raise NotInitialisedError before init.
+    """
 
     def meminfo(self):
         """Return each zone's frames by use, as `MemInfo`.  Cost: a step per block."""
@@ -23,7 +25,10 @@ class Reports:
         return MemInfo(self)
 
     def buddyinfo(self):
-        """Return the free blocks of each zone by order, as `BuddyInfo`.  Cost: a step per block."""
+        """Return the free blocks of each zone by order, as `BuddyInfo`.
+
+        Cost: a step per block.
+        """
         self._ready()
         return BuddyInfo(self)
 
@@ -33,25 +38,30 @@ class Reports:
         return MemMap(self)
 
     def page_types(self):
-        """Return how many frames have which kind and flags, as `PageTypes`.  Cost: a step per frame, in viper."""
+        """Return how many frames have which kind and flags, as `PageTypes`.
+
+        Cost: a step per frame, in viper.
+        """
         self._ready()
         return PageTypes(self)
 
     def flag_ranges(self, flags):
-        """Return the ranges of frames with all of `flags`, as `FlagRanges`: iterate for (first frame, count).
+        """Return the ranges of frames with all bits of `flags`, as `FlagRanges`.
 
-        Frames of holes have RESERVED alone, as `check_flags` has it.  Raises
-        FlagsRangeError, TypeError.  Cost: a step per frame, in viper, as far as one iterates.
+        Iterating yields (first frame, count).  Frames of holes have RESERVED alone, as for
+        `check_flags`.  Raises FlagsRangeError, TypeError.  Cost: a step per frame iterated
+        over, in viper.
         """
         self._ready()
         return FlagRanges(self, flags_number(flags))
 
     def identify(self, addr):
-        """Return what lies at the address `addr`, as `Identity`.
+        """Return what is at the address `addr`, as `Identity`.
 
-        A `Phys` is a physical address and a `PFN` a frame.  Any other integer is
-        virtual where it is in the HHDM's RAM, in the array or from 2**52 up, else physical.
-        Raises ArgumentError, TypeError.  Cost: a step per region, order and paging level.
+        A `Phys` is a physical address and a `PFN` a frame.  Any other integer is a virtual
+        address if it is in the HHDM's RAM, in the array or 2**52 or above, else a physical
+        one.  Raises ArgumentError, TypeError.  Cost: a step per region, order and paging
+        level.
         """
         self._ready()
         return Identity(self, addr)

@@ -1,4 +1,4 @@
-"""Memory drawn in characters: a line is a stretch of physical memory, a character a cell of it."""
+"""Memory drawn in characters: a line is a range of physical memory, a character a cell of it."""
 
 from array import array
 
@@ -9,7 +9,7 @@ from ..units import human_size, phys_text
 from .loops import free_by_cell
 from .report import Report, spans
 
-# Behind an address, this makes a line of 79 columns.
+# Cells per line: with the address, a line has 79 columns.
 _CELLS_SHIFT = 6
 _CELLS = 1 << _CELLS_SHIFT
 _MARGIN = 15
@@ -17,7 +17,7 @@ _MARGIN = 15
 # With heading, legend and verdict, the whole chart fits a terminal's 24 lines.
 _LINES_MAX = 19
 
-# What stands for a cell most of whose RAM is not usable, by the type of the most of that.
+# Mark of a cell whose RAM is mostly not usable, by the most frequent type in it.
 _MARKS = {
     FRAME_ARRAY: "A",
     protocol.EXECUTABLE_AND_MODULES: "K",
@@ -52,7 +52,7 @@ def _stretches(regions, shift):
 
 
 def _height(stretches):
-    """Return how many lines it takes to draw these stretches and the holes before each."""
+    """Return how many lines these stretches and the holes before each take."""
     holes = len(stretches) - (stretches[0][0] == 0)
     return holes + sum([end - first for first, end in stretches])
 
@@ -60,8 +60,8 @@ def _height(stretches):
 class Chart(Report):
     """Memory drawn in characters, at most 24 lines of 79 columns.
 
-    A character stands for `cell` frames, a power of two.  `rows` holds a pair
-    for each line, its first frame and its characters; lines without RAM are left out.
+    A character is `cell` frames, a power of two.  `rows` has (first frame, characters) for
+    each line; lines without RAM are left out.
     """
 
     def __init__(self, manager):
@@ -81,7 +81,7 @@ class Chart(Report):
         self.compare("free frames", free, sum(manager.count_free()))
 
     def _draw(self, manager, origin, cells, shift):
-        """Add the rows of that many `cells` from the frame `origin` on; return their free frames."""
+        """Append the rows of `cells` cells from frame `origin` on; return their free frames."""
         end = origin + (cells << shift)
         free = array("I", bytes(cells * _COUNT_SIZE))
         for at, stop in spans(manager.regions, origin, end):
@@ -125,7 +125,10 @@ class Chart(Report):
 
 
 def _mark(usable, free, others):
-    """Return the character of a cell of so many frames usable and free, and {character: frames} of others."""
+    """Return the character of a cell by its numbers of usable and of free frames.
+
+    `others` is {character: frames} of the frames that are not usable, or None.
+    """
     rest = sum(others.values()) if others else 0
     if not usable + rest:
         return _NO_RAM

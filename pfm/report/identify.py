@@ -1,4 +1,4 @@
-"""What lies at an address: the frame, and everything that knows something about it."""
+"""What is at an address: its mapping, frame, zone, region and block."""
 
 from ..address import PAGE_SHIFT, PFN, PFN_LIMIT, PHYS_LIMIT, Phys
 from ..alloc import buddy
@@ -38,14 +38,14 @@ def _rights(flags):
 
 
 class Identity(Report):
-    """What is known of one address; None stands for what is not.
+    """What is known of one address; None for what is not.
 
-    `phys` and `virt` are the two addresses of the byte, `mapping` what the page
-    tables say of `virt`: (physical address, page size in bytes, flags).
-    `entry_of` is the frame whose entry lies there.  `pfn` is the frame, `zone` its name, `region` its
-    `memmap.Region`, `present` whether there is RAM, `flags` its own flags.
-    `kind`, `head` and `order` are those of the block that it is in; `first`
-    and `frames` bound what was allocated with it as one, `rc` and `tag` belong to that.
+    `phys` and `virt` are the two addresses of the byte, `mapping` is (physical address, page
+    size in bytes, flags) by the page tables for `virt`.  `entry_of` is the frame whose entry
+    is there.  `pfn` is the frame, `zone` its name, `region` its `memmap.Region`, `present`
+    whether there is RAM, `flags` its own flags.  `kind`, `head` and `order` are those of its
+    block; `first` and `frames` bound the allocation that it belongs to, whose references are
+    `rc` and whose tag is `tag`.
     """
 
     def __init__(self, manager, addr):
@@ -60,7 +60,7 @@ class Identity(Report):
             self._place(self.phys >> PAGE_SHIFT)
 
     def _resolve(self, addr):
-        """Find the physical and the virtual address that `addr` means, and how they are mapped."""
+        """Determine the physical and the virtual address that `addr` means, and their mapping."""
         manager = self._manager
         hhdm = manager.hhdm
         array = manager.array
@@ -69,7 +69,7 @@ class Identity(Report):
         if isinstance(addr, PFN):
             addr = Phys(addr << PAGE_SHIFT)
         physical = isinstance(addr, Phys)
-        # Refuses what is no integer, unlike int() alone.
+        # Unlike int() alone, this raises TypeError for what is not an integer.
         addr = int(addr | 0)
         if not physical and array.base <= addr < array_end:
             self.entry_of = addr - array.base >> ENTRY_SHIFT
@@ -95,7 +95,7 @@ class Identity(Report):
             self.compare("mapped to", phys_text(self.mapping[0]), phys_text(self.phys))
 
     def _place(self, pfn):
-        """Say what the frame is."""
+        """Determine what the frame is."""
         manager = self._manager
         self.pfn = pfn
         self.zone = Zone.NAMES[zone_of(pfn)]
@@ -126,7 +126,7 @@ class Identity(Report):
         self._block(self._entry(self.head))
 
     def _block(self, head):
-        """Take over what the head of the frame's block says."""
+        """Read the head of the frame's block."""
         self.kind = head.state >> STATE_KIND_SHIFT
         self.order = head.state & ORDER_MASK
         self.first = self.head
@@ -167,7 +167,7 @@ class Identity(Report):
 
     def _mapping_text(self):
         if self._manager.space is None:
-            return "(no page tables at hand)"
+            return "(no page tables)"
         if self.mapping is None:
             return "none"
         phys, size, flags = self.mapping

@@ -1,11 +1,10 @@
-"""Counting walks over the entries, for reports: no lock, no Python heap, and no trust in what they read.
+"""Counting walks over the entries, for reports: no lock, no Python heap, no trust in the entries.
 
-Frames `at`..`end` (exclusive) are RAM.  `base` is the array's address as a
-signed number.  A walk steps from head to head; where it begins inside a block
-it looks for that block's head first, and a frame that no head speaks for
-counts as TAIL.  Each step is one frame at least, so a walk ends whatever the
-entries say.  A page of the array that stands for many (see backing.py) has 128
-entries that say the same: one step, and none where it is inside a block.
+Frames `at`..`end` (exclusive) are RAM.  `base` is the array's address as a signed number.  A
+walk steps from head to head; if it begins inside a block, it looks for that block's head
+first, and a frame in no block counts as TAIL.  Each step is at least one frame, so a walk ends
+whatever the entries contain.  A shared page of the array (array/populate.py) has 128 identical
+entries: one step, or none where it is inside a block.
 """
 
 import micropython
@@ -31,14 +30,14 @@ _KIND_SHIFT = const(29)
 _WORD_RC = const(3)
 _SHARED_BIT = const(1 << 8)
 
-# Words of a census: frames of each kind, then heads of free blocks of each order that 5 bits hold.
+# Words of a census: frames of each kind, then free blocks of each order that 5 bits can hold.
 CENSUS_KINDS = const(8)
 CENSUS_WORDS = const(8 + 32)
 
-# A tally table's slots, pairs of a key and its count, and how many of them are filled at most.
+# Slots of a tally table, pairs of a key and its count, and how many may be filled.
 TALLY_SLOTS = const(512)
 _TALLY_FULL = const(384)
-# A tally's cursor: next frame, end, end of the block that it is in, that block's kind, slots filled.
+# A tally's cursor: next frame, end, end of the current block, that block's kind, slots filled.
 CURSOR_AT = const(0)
 CURSOR_END = const(1)
 CURSOR_BLOCK_END = const(2)
@@ -51,7 +50,10 @@ TALLY_KIND_SHIFT = const(16)
 
 @micropython.viper
 def inside_of(base: int, at: int) -> int:
-    """Return kind << 32 | end of the block that the frame `at` is inside of, 0 where it is a head or in none."""
+    """Return kind << 32 | end of the block that the frame `at` is inside of.
+
+    Returns 0 if it is a head or in no block.
+    """
     head = int(head_of(base, at))
     if head == 0 or head == at:
         return 0
@@ -91,7 +93,7 @@ def census(base: int, at: int, end: int, counts: ptr32):
 
 @micropython.viper
 def free_by_cell(base: int, at: int, end: int, origin: int, shift: int, cells: ptr32):
-    """Add the free frames among `at`..`end` to `cells`, one for each 2**`shift` frames from `origin` on.
+    """Add the free frames of `at`..`end` to `cells`, one per 2**`shift` frames from `origin` on.
 
     Cost: a step per block and per cell.
     """
@@ -126,11 +128,11 @@ def free_by_cell(base: int, at: int, end: int, origin: int, shift: int, cells: p
 
 @micropython.viper
 def tally(base: int, cursor: ptr32, table: ptr32) -> int:
-    """Count frames by kind and flags: add to the slot of key = (kind << 16 | flags) + 1 in `table`.
+    """Count frames by kind and flags, in the slot of `table` for the key (kind << 16 | flags) + 1.
 
-    A frame inside a block has its head's kind and its own flags.  Goes on from
-    `cursor`, and returns 1 at its end, or 0 when the table must be emptied first
-    (with the number of slots filled in `cursor`).  Cost: a step per frame.
+    A frame inside a block has its head's kind and its own flags.  Continues at `cursor`, and
+    returns 1 at its end, or 0 when the table must be emptied first (with the number of slots
+    filled in `cursor`).  Cost: a step per frame.
     """
     at = int(cursor[CURSOR_AT])
     end = int(cursor[CURSOR_END])
@@ -160,7 +162,7 @@ def tally(base: int, cursor: ptr32, table: ptr32) -> int:
         else:
             at += 1
             i += _ENTRY_WORDS
-        # What follows inside the same block with the same flags, and no head.
+        # Frames that follow in the same block with the same flags count with this one.
         same = word & _FLAGS_MASK
         if kind == block_kind:
             stop = block_end

@@ -1,4 +1,4 @@
-"""Tables of frames by zone and by region: `meminfo`, `buddyinfo`, `memmap`."""
+"""Tables of frames by zone, order and region: `meminfo`, `buddyinfo`, `memmap`."""
 
 from array import array
 from collections import namedtuple
@@ -12,7 +12,7 @@ from ..units import human_size, phys_text
 from .loops import CENSUS_KINDS, CENSUS_WORDS, census
 from .report import Report, spans
 
-# In frames.  `managed` are `used` or `free`; of the free ones, `cached` are in magazines.
+# In frames.  Managed ones are used or free; of the free ones, `cached` are in magazines.
 ZoneInfo = namedtuple(
     "ZoneInfo", ("name", "present", "reserved", "managed", "used", "free", "cached", "watermark")
 )
@@ -32,16 +32,16 @@ def _census(manager, low, high):
 
 
 def _zones(manager):
-    """Yield (zone's name, census, kept state) for each zone."""
+    """Yield (zone's name, census, zone's struct) for each zone."""
     for zone in range(ZONES):
         counts = _census(manager, Zone.BOUNDS[zone], Zone.BOUNDS[zone + 1])
         yield Zone.NAMES[zone], counts, zone_at(manager.hhdm + manager.array.control_phys, zone)
 
 
 class MemInfo(Report):
-    """The frames of each zone by use: `zones` holds a `ZoneInfo` each, `total` their sum.
+    """The frames of each zone by use: `zones` has a `ZoneInfo` for each, `total` their sum.
 
-    `array` counts the frames that the array of entries takes, tables and all.
+    `array` is the number of frames that the array of entries takes, page tables included.
     """
 
     def __init__(self, manager):
@@ -89,9 +89,9 @@ class MemInfo(Report):
 
 
 class BuddyInfo(Report):
-    """The blocks on the free lists: `blocks[zone][order]` is how many there are.
+    """The blocks on the free lists: `blocks[zone][order]` is their number.
 
-    Frames in magazines are on no list and not among them.
+    Frames in magazines are on no list and not counted.
     """
 
     def __init__(self, manager):
@@ -105,7 +105,7 @@ class BuddyInfo(Report):
             self.blocks.append(row[: ORDER_MAX + 1])
 
     def lines(self):
-        """Yield the lines of the printed table: a row a zone, a column an order."""
+        """Yield the lines of the printed table: a row per zone, a column per order."""
         orders = range(ORDER_MAX + 1)
         rows = [("Order",) + tuple(orders)]
         for zone, blocks in enumerate(self.blocks):
@@ -118,7 +118,7 @@ class BuddyInfo(Report):
 
 
 class MemMap(Report):
-    """The memory map as the manager reads it: `regions` holds a `RegionInfo` each."""
+    """The memory map as the manager uses it: `regions` has a `RegionInfo` for each region."""
 
     def __init__(self, manager):
         super().__init__()

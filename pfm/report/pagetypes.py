@@ -1,4 +1,4 @@
-"""Frames by kind and flags, as Linux's page-types has them, and ranges of frames by flags."""
+"""Frames by kind and flags, like Linux's page-types, and ranges of frames by flags."""
 
 from array import array
 from collections import namedtuple
@@ -31,7 +31,7 @@ _PFN_MASK = 0xFFFF_FFFF
 _WORD_SIZE = 4
 _FLAGS_MASK = 0xFFFF
 
-# A printed list of ranges shows this many.
+# A printed list shows at most this many ranges.
 _RANGES_SHOWN = 20
 
 
@@ -55,7 +55,7 @@ def _tally(manager):
 
 
 def _empty(table, found):
-    """Move what a tally's table holds to the dictionary `found`."""
+    """Move the counts of a tally's table to the dictionary `found`."""
     for slot in range(0, TALLY_SLOTS * 2, 2):
         if table[slot]:
             key = table[slot] - 1
@@ -66,8 +66,8 @@ def _empty(table, found):
 class PageTypes(Report):
     """How many frames there are of each kind with each combination of flags.
 
-    `types` holds a `PageType` for each combination, the most frequent first,
-    `kinds` the frames of each kind by its name, `total` those with RAM.
+    `types` has a `PageType` for each combination, the most frequent first; `kinds` has the
+    frames of each kind by its name; `total` is the number of frames with RAM.
     """
 
     def __init__(self, manager):
@@ -103,10 +103,10 @@ class PageTypes(Report):
 
 
 class FlagRanges(Report):
-    """The ranges of frames with all of `flags`: iterate for (first frame, count), in order, lazily.
+    """The ranges of frames with all bits of `flags`: iterate for (first frame, count), in order.
 
-    A frame is in a range exactly when `check_flags` says so: those of holes
-    are RESERVED.
+    Computed while iterating.  A frame is in a range exactly if `check_flags` says so: those of
+    holes are RESERVED.
     """
 
     def __init__(self, manager, flags):
@@ -115,7 +115,7 @@ class FlagRanges(Report):
         self.flags = flags
 
     def _segments(self):
-        """Yield (start, end, whether there is RAM) over every frame in bounds."""
+        """Yield (start, end, whether there is RAM) for all frames in bounds."""
         at = self._manager.min()
         for start, end in spans(self._manager.regions):
             if start > at:
@@ -166,7 +166,7 @@ class FlagRanges(Report):
         yield "{} ranges, {} frames ({})".format(ranges, frames, self.verdict())
 
     def _recount(self):
-        """Count the same frames by another way: the tally of the flags."""
+        """Count the same frames independently, by a tally of the flags."""
         flags = self.flags
         found = _tally(self._manager)
         frames = sum([count for key, count in found.items() if key & flags == flags])

@@ -1,12 +1,12 @@
-"""What every report is: values, a printed table, and a verdict on the counters that the manager keeps."""
+"""What all reports share: values, a printed table, a comparison with the manager's counters."""
 
 from ..address import PFN_LIMIT
 
 
 def spans(regions, low=0, high=PFN_LIMIT):
-    """Yield (start, end) of each unbroken stretch of RAM in the frames `low`..`high`.
+    """Yield (start, end) of each contiguous range of RAM in the frames `low`..`high`.
 
-    Blocks may reach over the edges of regions, but not of these.
+    A block may extend over the edge of a region, but not of a span.
     """
     start = end = low
     for region in regions:
@@ -26,8 +26,8 @@ def spans(regions, low=0, high=PFN_LIMIT):
 class Report:
     """A report that prints itself at the prompt.
 
-    `differences` lists, in words, where a recount of the entries came to
-    something else than was kept; it is empty when the report is `verified`.
+    `differences` lists, in words, where a recount of the entries differs from the manager's
+    counters; it is empty if the report is `verified`.
     """
 
     def __init__(self):
@@ -35,16 +35,16 @@ class Report:
 
     @property
     def verified(self):
-        """Whether the recount agreed with everything that it was compared with."""
+        """Whether the recount agreed with every counter that it was compared with."""
         return not self.differences
 
     def compare(self, what, counted, kept):
-        """Note a difference where what was counted is not what was kept."""
+        """Record a difference if `counted` is not `kept`."""
         if counted != kept:
             self.differences.append("{}: {} counted, {} kept".format(what, counted, kept))
 
     def verdict(self):
-        """Return `"verified"`, or what differs."""
+        """Return `"verified"`, or the differences."""
         if not self.differences:
             return "verified"
         return "differs: " + "; ".join(self.differences)
