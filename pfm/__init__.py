@@ -8,7 +8,7 @@
     PFM.free(pfn)
 
 `PFM` manages the machine that the kernel runs on.  docs/ has the vocabulary,
-the life of a frame, and the whole interface.
+the states of a frame and every call.
 """
 
 from .address import PFN, Phys, to

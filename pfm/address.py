@@ -1,8 +1,8 @@
-"""Frame numbers and physical and virtual addresses, and the ways between them.
+"""Frame numbers, physical and virtual addresses, and the conversions between them.
 
-A frame is 4 KiB of physical memory, its number (PFN) the physical address
-shifted right by 12.  Physical memory is reached through the HHDM, the higher
-half direct map that the Limine boot protocol sets up: virtual = physical + offset.
+A frame is 4 KiB of physical memory; its number (PFN) is its physical address shifted right by
+12.  Physical memory is accessed through the HHDM, the higher half direct map that the Limine
+boot protocol sets up: virtual = physical + offset.
 """
 
 from micropython import const
@@ -14,8 +14,8 @@ PAGE_SIZE = const(1 << 12)
 # Intel SDM volume 3, 4.1.4: MAXPHYADDR is at most 52.
 PHYS_LIMIT = const(1 << 52)
 
-# An entry's links and a zone's end, which is one frame past its last, are 32 bits wide.
-# So the last frame below 16 TiB and those from there up are not managed.
+# An entry's links and a zone's exclusive end are 32 bits wide, so the last frame below 16 TiB
+# and all frames above it are not managed.
 PFN_LIMIT = const((1 << 32) - 1)
 
 _SIGN = const(1 << 63)
@@ -23,7 +23,7 @@ _SPAN = const(1 << 64)
 
 
 def signed(virt):
-    """Return the 64-bit address `virt` as a signed number, which MicroPython holds without the heap."""
+    """Return the 64-bit address `virt` as a signed number: small enough to need no heap."""
     return virt - _SPAN if virt & _SIGN else virt
 
 
@@ -36,13 +36,13 @@ class PFN(int):
 
 
 def to(x):
-    """Convert between the number types: an int to a `PFN`, a `PFN` to its `Phys`, a `Phys` to its `PFN`.
+    """Convert between the number types: int to `PFN`, `PFN` to `Phys`, `Phys` to `PFN`.
 
-    So `to(42)` is frame 42, `to(to(42))` its physical address 0x2a000, and
-    one `to` more is frame 42 again.  The results are ints as well.  Raises
-    TypeError for what is no integer and ValueError for what is negative.
-    Source: `to` of the reference and its trait `AbsPageFrameManager`, where PFN
-    to address is `<< 12` and back is `>> 12`.
+    `to(42)` is frame 42, `to(to(42))` its physical address 0x2a000, and a third `to` gives
+    frame 42 again.  The results are ints too.  Raises TypeError if `x` is not an integer,
+    ValueError if it is negative.
+    Source: `to` of faces-pfm and its trait `AbsPageFrameManager`: PFN to address is `<< 12`,
+    address to PFN is `>> 12`.
     """
     if not isinstance(x, int):
         raise TypeError("to() takes an int, PFN or Phys, not {}".format(type(x).__name__))

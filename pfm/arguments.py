@@ -1,6 +1,7 @@
-"""Arguments as plain integers: what is given to a public call, checked before anything changes.
+"""Checks of public arguments: each returns a plain integer, or raises before anything changes.
 
-An instance of a subclass of int (`PFN`, `Phys`) counts as its value everywhere.
+An instance of a subclass of int (`PFN`, `Phys`) is accepted everywhere and counts as its
+value.
 """
 
 from array import array
@@ -10,17 +11,21 @@ from micropython import const
 
 from .errors import ArgumentError
 
-# Found in this module's globals, where a builtin would be looked for in vain first.
+# A global of this module is found faster than a builtin.
 _INT = int
 
-# What a 32-bit element makes of -1.
+# -1 stored in an unsigned 32-bit element.
 _ELEMENT_MAX = const(0xFFFFFFFF)
 
 
 def integer(name, value, allowed):
-    """Return `value` as a plain int.  Raises TypeError, with `name` and what is `allowed`."""
+    """Return `value` as a plain int.
+
+    Raises TypeError, with the argument's `name` and what is `allowed`, if it is not an
+    integer.
+    """
     try:
-        # An operation with a subclass on its left gives a plain int.
+        # On an instance of a subclass of int, an operation returns a plain int.
         plain = value | 0
     except TypeError:
         plain = None
@@ -56,7 +61,7 @@ def frame_count(count):
 
 @micropython.native
 def frames_array(frames):
-    """Return how many elements `frames` has; raise TypeError if it is no `array('I')` nor a view of one."""
+    """Return the length of `frames`: an `array('I')` or a writable view of one, else TypeError."""
     kind = frames.__class__
     if kind is array:
         words = len(frames) == 0 or _stores_words(frames)
@@ -72,13 +77,16 @@ def _views_words(view):
     try:
         return len(view) == 0 or _stores_words(view)
     except TypeError:
-        # Of what may not be written.
+        # The view is read-only.
         return False
 
 
 @micropython.native
 def _stores_words(frames):
-    """Return whether elements have 32 bits and no sign: there is no typecode to ask, so one is stored."""
+    """Return whether the elements are unsigned and 32 bits wide.
+
+    An array does not tell its typecode, so one element is written, read back and restored.
+    """
     first = frames[0]
     frames[0] = -1
     stored = frames[0]
@@ -88,5 +96,5 @@ def _stores_words(frames):
 
 @micropython.viper
 def elements_virt(frames: ptr32) -> int:
-    """Return the signed address of an array's elements, without the heap."""
+    """Return the signed address of an array's first element, without the Python heap."""
     return int(frames)

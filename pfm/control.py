@@ -1,14 +1,14 @@
-"""The control page: the allocator's own state in memory, laid out in one place.
+"""Layout of the control page: the allocator's own state in memory.
 
-    offset            what
+    offset            contents
          0 to   767   the structs of the three zones (alloc/zone.py)
-       768 to   831   the pool of pages for the array (array/populate.py)
+       768 to   831   the pool of frames for array pages (array/populate.py)
        832 to   895   the fast path's struct (fastpath.py)
        896 to   959   the same struct for `clear_flags`
-      1024            magazines, one for each processor (alloc/magazine.py)
+      1024            magazines, one per processor (alloc/magazine.py)
 
-It lies in the first of the array's own frames, so that viper code reaches it
-without the Python heap and it outlives the interpreter.
+It starts at the first of the array's own frames, so viper code reaches it without the Python
+heap, and it survives a soft reset.
 """
 
 from micropython import const
@@ -30,14 +30,14 @@ MAGAZINE_SIZE = const(512)
 
 
 def size(processors):
-    """Return the bytes of control memory for that many processors."""
+    """Return the size of the control memory for `processors` processors, in bytes."""
     return MAGAZINES_OFFSET + processors * MAGAZINE_SIZE
 
 
 def fits(what, found, room):
-    """Raise ValueError if `what`, of `found` bytes, is larger than its `room` in the control page."""
+    """Raise ValueError if `what`, of `found` bytes, exceeds its `room` in the control page."""
     if found > room:
-        raise ValueError("{} has {} bytes, its room {}".format(what, found, room))
+        raise ValueError("{} takes {} bytes, but has room for {}".format(what, found, room))
 
 
 def _check_layout():

@@ -1,9 +1,9 @@
-"""Every error the frame manager raises, each with the values that led to it.
+"""Every error that the frame manager raises, each with the values that led to it.
 
-All of them derive from `PFMError`, save `OutOfFramesError`, which is a
-`MemoryError` so that code written for Python's own exhaustion catches it too
-(MicroPython cannot derive one class from both).  An argument of a wrong type is a
-TypeError that names it.  An error leaves the manager as it was before the call.
+All derive from `PFMError` except `OutOfFramesError`, which is a `MemoryError`: code that
+handles Python's own out-of-memory error handles it too (MicroPython cannot derive one class
+from both).  An argument of the wrong type raises a TypeError that names it.  An error leaves
+the manager as it was before the call.
 """
 
 from micropython import const
@@ -15,23 +15,23 @@ _ZONE_NAMES = ("DMA", "DMA32", "NORMAL")
 
 
 class PFMError(Exception):
-    """Base of the frame manager's errors; the values are attributes of the instance."""
+    """Base class of the frame manager's errors; the values are attributes of the instance."""
 
 
 class NotInitialisedError(PFMError):
-    """A call came before `init()`."""
+    """A call was made before `init()`."""
 
 
 class AlreadyInitialisedError(PFMError):
-    """`init()` came a second time."""
+    """`init()` was called twice, or for a machine that another manager already manages."""
 
 
 class NoMemoryMapError(PFMError):
-    """There is no memory map to read: no response, no HHDM, or no usable entry in it."""
+    """There is no usable memory map: no response, no HHDM response, no entries, or no RAM."""
 
 
 class GarbledMemoryMapError(PFMError):
-    """The memory map response cannot be one: `what` is wrong, `value` was found."""
+    """The memory map response is malformed: `what` has the impossible `value`."""
 
     def __init__(self, what, value):
         super().__init__("memory map: {} {}".format(what, value))
@@ -40,7 +40,7 @@ class GarbledMemoryMapError(PFMError):
 
 
 class NoRoomError(PFMError):
-    """No usable region holds `needed` frames in a row; the largest has `largest`."""
+    """No usable region has `needed` contiguous frames; the largest has `largest`."""
 
     def __init__(self, needed, largest):
         super().__init__(
@@ -55,7 +55,7 @@ class NoRoomError(PFMError):
 class FrameRangeError(PFMError):
     """A frame number lies outside `low`..`high`, both inclusive.
 
-    Where it would be the address of a frame inside, the text says which.
+    If the number is the physical address of a frame in range, the message names that frame.
     """
 
     def __init__(self, pfn, low, high):
@@ -69,7 +69,7 @@ class FrameRangeError(PFMError):
 
 
 class FrameNotPresentError(PFMError):
-    """The frame `pfn` is in bounds, but there is no RAM behind it."""
+    """The frame `pfn` is in bounds, but has no RAM."""
 
     def __init__(self, pfn):
         super().__init__("frame {} not present".format(pfn))
@@ -77,7 +77,7 @@ class FrameNotPresentError(PFMError):
 
 
 class FlagsRangeError(PFMError):
-    """`flags` do not fit the 16 bits of `PageFlags`."""
+    """`flags` does not fit in the 16 bits of `PageFlags`."""
 
     def __init__(self, flags):
         super().__init__("flags {} outside 16 bits".format(flags))
@@ -89,9 +89,10 @@ def _place_name(what):
 
 
 class LockHeldError(PFMError):
-    """The calling context `owner` already holds the lock of `what`: a frame's number or what it is.
+    """The calling context `owner` already holds the lock of `what`: a frame number, or a name.
 
-    A frame's is held by a guard.  `PFM.unlock(pfn)` releases that of a guard that was lost.
+    A frame's lock is held by a guard; `PFM.unlock(pfn)` releases the lock of a guard that was
+    lost.
     """
 
     def __init__(self, what, owner):
@@ -104,7 +105,7 @@ class LockHeldError(PFMError):
 
 
 class LockTimeoutError(PFMError):
-    """Another context, `owner`, kept the lock of `what` over the whole bounded wait."""
+    """Another context, `owner`, held the lock of `what` for the whole bounded wait."""
 
     def __init__(self, what, owner):
         super().__init__("{} still locked by context {}".format(_place_name(what), owner))
@@ -121,7 +122,7 @@ class ReleasedError(PFMError):
 
 
 class ArgumentError(PFMError):
-    """An argument is outside its domain: `name`, `value` and what is `allowed`."""
+    """The argument `name` has a `value` that is not `allowed`."""
 
     def __init__(self, name, value, allowed):
         super().__init__("{}: {}, not {}".format(name, allowed, value))
@@ -131,7 +132,7 @@ class ArgumentError(PFMError):
 
 
 class FrameStateError(PFMError):
-    """The frame `pfn` is in `state`, which forbids `action`."""
+    """The `state` of the frame `pfn` forbids `action`."""
 
     def __init__(self, action, pfn, state):
         super().__init__("cannot {} frame {}: {}".format(action, pfn, state))
@@ -151,7 +152,7 @@ class RefcountError(PFMError):
 
 
 class FrameCorruptError(PFMError):
-    """Debugging found a free frame written to: `value` stands at `phys`, junk was expected."""
+    """Debug mode found a free frame modified: `value` at `phys` instead of poison."""
 
     def __init__(self, pfn, phys, value):
         super().__init__(
@@ -163,9 +164,10 @@ class FrameCorruptError(PFMError):
 
 
 class InvariantError(PFMError):
-    """`PFM.check()` found `invariant` of docs/invariants.md broken: `found` where `expected` should stand.
+    """`PFM.check()` found an `invariant` broken: `found` instead of `expected`.
 
-    `pfn` is the first frame where it is, None where it is a matter of the whole `zone`.
+    The name is that in docs/invariants.md.  `pfn` is the first frame that breaks it, None if
+    the invariant concerns a whole `zone`.
     """
 
     def __init__(self, invariant, pfn, zone, found, expected):
@@ -182,7 +184,7 @@ class InvariantError(PFMError):
 
 
 class MappingError(PFMError):
-    """A page table operation cannot be done at `virt`: `why`."""
+    """A page table operation is not possible at `virt`; `why` says why not."""
 
     def __init__(self, virt, why):
         super().__init__("v0x{:x}: {}".format(virt, why))
@@ -191,9 +193,9 @@ class MappingError(PFMError):
 
 
 class OutOfFramesError(MemoryError):
-    """No block of `order` (or run of `count` frames) is left at or below `zone`.
+    """No block of `order` (or run of `count` frames) is free in `zone` or a lower one.
 
-    `free` is a tuple of the free frames in DMA, DMA32 and NORMAL at that time.
+    `free` is a tuple of the numbers of free frames in DMA, DMA32 and NORMAL at that time.
     """
 
     def __init__(self, zone, order, count, free):

@@ -1,27 +1,48 @@
-"""Quick ways in front of the calls that a kernel makes all the time.
+"""The fast path: short versions of the calls that a kernel makes most often.
 
-Each call that is here is whole without: the manager's class says what it does,
-checks everything and raises the errors.  `install` puts a quick way before it, as
-an attribute of the manager, which is found before the classes are looked through.
-A quick way does the common case (a frame in bounds whose lock is free, an
-allocation without wishes that the magazine or one zone satisfies); in any other
-it changes nothing and goes the long way.
+`install` stores one per call as an attribute of the manager, where it is found before the
+method of the class.  It does the common case only.  In any other case it changes nothing and
+calls the method of the class, which is the slow path.  Every call also works without its fast
+path (`fast_path = False` before `init`): the method documents the call, does all checks and
+raises the errors.
 
-What they need lies in one struct, whose address is all that they have to hold:
+    call                     fast path taken when all of this holds
+    set_flags, clear_flags   integers in range, the frame has RAM, its array page is
+                             populated, its lock is free
+    check_flags              integers in range
+    get                      as set_flags, on the unix port only (`lock.PLAIN`)
+    alloc                    no argument but `order`; order 0: the magazine has a frame;
+                             else: the highest zone has a block and its lock is free
+    free                     the head of a used block, no run, not compound, one reference,
+                             its lock free; unless `lock.PLAIN`: an order 0 frame of the
+                             highest zone, and the magazine has room
+
+What it may skip, and why:
+
+- Conversion of arguments and text for errors: it takes small integers only.
+- A frame's lock, where `lock.PLAIN` holds: nothing runs between the test of the lock word and
+  the store after it.  Elsewhere it takes the lock.  `check_flags` is one load and needs none.
+- The zone's lock, for single frames: the magazine belongs to this processor, and where
+  interrupts exist they are off while it is used.
+- Lower zones, watermarks and draining the magazine in search of memory: when the first attempt
+  fails, the slow path does them.
+- Poison: in debug mode `alloc` and `free` get no fast path.
+
+All that a fast path needs is in one struct, so it holds a single address:
 
     word 0, 1  address of the frame array
          2, 3  first and last frame
          4     highest zone
-         5     whether plain loads and stores are atomic enough (lock.PLAIN)
-         6     flags that a change turns over once it has set them: 0 to set, all to clear
-         7     bytes from the control page to the processor's magazine
+         5     `lock.PLAIN`
+         6     flags that a change inverts after setting them: 0 to set, all to clear
+         7     offset of the processor's magazine in the control page
          8     first frame of the highest zone
-         9     guards that hold a frame's lock
+         9     number of guards that hold a frame's lock
         10     interrupt state before the first of them
-        11     number of the processor, as the owner of locks
+        11     number under which the processor holds locks
 
-A viper function that names a global pays for an exception frame and the look-up,
-so what every call goes through names none.
+A viper function that names a global pays for an exception frame and the look-up, so the code
+that every call runs names none.
 """
 
 import micropython
@@ -103,20 +124,21 @@ FAST_GUARDS = const(9)
 FAST_IRQ = const(10)
 FAST_OWNER = const(11)
 
-# Of `order` and `tag`.
+# Default of `order` and `tag`.
 _DEFAULT = const(0)
 
 # Found in this module's globals, where a builtin would be looked for in vain first.
 _INT = int
 
 
-# The functions that follow make a quick way to `long`; `hot` is the address of the struct.
-# What a quick way needs is closed over, which costs a load.  With its arguments that
-# are five objects at most, beyond which the interpreter takes memory for a call.
+# Each function below returns the fast path for the method `long`; `hot` is the struct's
+# address.
+# What the fast path needs is in its closure, which costs a load.  Together with the arguments
+# that is at most five objects, beyond which the interpreter allocates memory for a call.
 #
-# `(x | x) is x` and `~~x is x` tell the small integers from all else that converts
-# to one: of any other an operation makes a new object.  Of what is no integer it
-# raises, which `except` turns into the long way, whose error names the argument.
+# `(x | x) is x` holds for small integers only: an operation on any other int makes a new
+# object.  For what is not an integer it raises, and `except` leads to the slow path, whose
+# error names the argument.
 
 
 def _flags_changer(hot, long, locked):
@@ -187,7 +209,7 @@ def _getter(hot, others, struct, guard_class):
                     and int(e[_WORD_LOCK]) == 0
                 ):
                     guard = guard_class([hot, virt, struct(virt, others[1]), others[2]])
-                    # The last thing that can fail is done.
+                    # Nothing can fail from here on.
                     e[_WORD_LOCK] = int(h[FAST_OWNER])
                     h[FAST_GUARDS] = int(h[FAST_GUARDS]) + 1
                     return guard
@@ -197,7 +219,11 @@ def _getter(hot, others, struct, guard_class):
 
 
 def _freer(hot, long, other, integer):
-    """`other` frees what the magazine does not take plainly: `_give_block`, or `_give_frame_locked` between processors."""
+    """Return the fast path of `free`.
+
+    `other` frees what the magazine cannot take directly: `_give_block`, or
+    `_give_frame_locked` unless PLAIN.
+    """
 
     @micropython.viper
     def free(pfn):
@@ -207,7 +233,7 @@ def _freer(hot, long, other, integer):
             frame = int(pfn)
             if frame >= int(h[FAST_FIRST]) and frame <= int(h[FAST_LAST]):
                 e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << _ENTRY_SHIFT))
-                # A used head with one reference, and no run's.
+                # The head of a used block with one reference, not of a run.
                 if (
                     (int(e[0]) >> _KIND_SHIFT) == _USED
                     and (int(e[_WORD_RC]) >> _RC_SHIFT) == 1
@@ -237,7 +263,7 @@ def _freer(hot, long, other, integer):
 
 
 class _Alloc:
-    # An object's method, for it is called with more arguments than five.
+    # A method, not a closure: with five arguments a closure would exceed five objects.
 
     def __init__(self, hot, long, single, block):
         self._fast = hot
@@ -247,7 +273,7 @@ class _Alloc:
 
     @micropython.native
     def alloc(self, order=0, zone=None, zero=False, tag=0, compound=False):
-        # Only the number 0 itself is the same object; 0.0 and "" would equal it or count as false.
+        # Compared by identity: 0.0 equals 0 and "" counts as false, but both are errors.
         if tag is _DEFAULT and zone is None and not (zero or compound):
             if order is _DEFAULT:
                 pfn = self._single(self._fast)
@@ -262,7 +288,7 @@ class _Alloc:
 
 @micropython.viper
 def _change_locked(hot: int, frame: int, bits: int) -> int:
-    """Change the flags of a frame under its lock; return 1, or 0 where that is taken."""
+    """Change the flags of a frame under its lock; return 1, or 0 if the lock is taken."""
     h = ptr32(hot)
     entry = (int(h[0]) | int(h[1]) << 32) + (frame << _ENTRY_SHIFT)
     irq = int(try_acquire(entry + _LOCK_OFFSET, int(context())))
@@ -276,7 +302,7 @@ def _change_locked(hot: int, frame: int, bits: int) -> int:
 
 @micropython.viper
 def _take_frame(hot: int) -> int:
-    """Return a frame of the magazine as a used head, or 0."""
+    """Take a frame from the magazine and write its head; return it, 0 if there is none."""
     h = ptr32(hot)
     m = ptr32(hot - _FAST_OFFSET + int(h[FAST_MAGAZINE]))
     count = int(m[0])
@@ -297,7 +323,7 @@ def _take_frame(hot: int) -> int:
 
 @micropython.viper
 def _take_frame_masked(hot: int) -> int:
-    """`_take_frame` with interrupts off, since a handler uses the same magazine."""
+    """Do as `_take_frame` with interrupts off, since a handler uses the same magazine."""
     irq = int(disable_irq())
     pfn = int(_take_frame(hot))
     enable_irq(irq)
@@ -306,7 +332,7 @@ def _take_frame_masked(hot: int) -> int:
 
 @micropython.viper
 def _take_block(hot: int, order) -> int:
-    """Return the first frame of a block of `order`, an int, of the highest zone as a used head, or 0."""
+    """Take a block of `order` from the highest zone and write its head; return it or 0."""
     if (order | order) is not order:
         return 0
     k = int(order)
@@ -339,7 +365,7 @@ def _take_block(hot: int, order) -> int:
 
 @micropython.viper
 def _give_frame_locked(hot: int, frame: int) -> int:
-    """Put a used head of order 0 into the magazine, which has room; return 1, or 0 where its lock is taken."""
+    """Free an order 0 head into the magazine; return 1, or 0 if locked or full."""
     h = ptr32(hot)
     base = int(h[0]) | int(h[1]) << 32
     irq = int(disable_irq())
@@ -354,9 +380,9 @@ def _give_frame_locked(hot: int, frame: int) -> int:
 
 @micropython.viper
 def _give_block(hot: int, frame: int) -> int:
-    """Give a used head's block to its zone, or a frame into the magazine when that has to be drained first.
+    """Free a used head's block to its zone, or a frame into a full magazine after draining it.
 
-    For the only processor.  Returns 1, or 0 where a lock is taken or the block is compound.
+    For a single processor.  Returns 1, or 0 if a lock is taken or the block is compound.
     """
     h = ptr32(hot)
     base = int(h[0]) | int(h[1]) << 32
@@ -388,14 +414,14 @@ def guards(hot: int) -> int:
 
 @micropython.viper
 def set_top(hot: int, zone: int, first: int):
-    """Make `zone`, whose first frame is `first`, the one that allocations begin at."""
+    """Make `zone`, whose first frame is `first`, the zone where allocations start."""
     h = ptr32(hot)
     h[FAST_TOP] = zone
     h[FAST_TOP_FIRST] = first
 
 
 def write(page, frames):
-    """Write the structs into the control page at `page`; return the address of the one for all calls."""
+    """Write both structs to the control page at `page`; return the address of the first."""
     for offset, turned in ((_FAST_OFFSET, 0), (_FAST_CLEAR_OFFSET, FLAGS_MASK)):
         state = uctypes.struct(page + offset, FAST)
         state.base = frames.base
@@ -412,10 +438,11 @@ def write(page, frames):
 
 
 def install(manager, hot, base):
-    """Put the quick ways before the calls of `manager`; `hot` is what `write` returned.
+    """Store the fast paths on `manager`; `hot` is the address that `write` returned.
 
-    Freeing and allocating stay as they are when `manager` debugs, and so does every
-    call that is not the one of the class `base` any more: an override is what gets called.
+    In debug mode `alloc` and `free` get none, since poison has to be written and verified.  A
+    call that differs from that of the class `base` gets none either, so that an override is
+    what gets called.  Raises MemoryError with nothing installed.
     """
     clear = hot - _FAST_OFFSET + _FAST_CLEAR_OFFSET
     others = (manager.get, PageFrame.LAYOUT, unlock, int)

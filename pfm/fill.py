@@ -1,4 +1,4 @@
-"""Fast fills of memory at an address, without a loop over bytes in bytecode."""
+"""Fast fills of memory at an address, without a bytecode loop."""
 
 import struct
 
@@ -11,19 +11,19 @@ from micropython import const
 _ENTRY_SHIFT = const(5)
 _ENTRY_SIZE = const(32)
 
-# FrameBuffer takes sides of 16 bits, and fills a row by a call of memset.
+# A FrameBuffer's width has 16 bits; it fills each row by one call of memset.
 _ROW_MAX = const(65535)
 
-# Entries that are stored one by one as fast as they are copied.
+# Up to this many entries, storing one by one is as fast as copying.
 _STORED_MAX = const(128)
 
 
 def zero(virt, size):
     """Clear `size` bytes at `virt` by one call of C's memset.
 
-    A row of `FrameBuffer` is quickest to name one by.  Where the size is beyond
-    one, `struct` fills up a string that it is given none of; one call for all is
-    what lets memset go past the caches.
+    Up to 65,535 bytes, a `FrameBuffer` of one row is the cheapest way to call memset.  Beyond
+    that, `pack_into('%ds', b'')` pads with zeros by one memset; a single call for the whole
+    range lets memset bypass the caches.
     """
     block = uctypes.bytearray_at(virt, size)
     if size <= _ROW_MAX:
@@ -34,9 +34,9 @@ def zero(virt, size):
 
 
 def entries(virt, count, word, shared):
-    """Store `count` entries from `virt` on, of first word `word`, fourth word `shared`, and else zeroes.
+    """Store `count` entries from `virt` on: `word` first, `shared` as fourth word, else zeros.
 
-    Cost: C's memcpy, which doubles what the first few are.
+    Stores the first few and doubles them by C's memcpy.  Cost: that of memcpy.
     """
     if count <= _STORED_MAX:
         store_entries(virt, count, word, shared)
@@ -54,7 +54,7 @@ def entries(virt, count, word, shared):
 
 @micropython.viper
 def store_entries(virt: int, count: int, word: int, shared: int):
-    """Store entries as `entries`, one by one and without the heap."""
+    """Store entries as `entries` does, one by one and without the Python heap."""
     end = virt + (count << _ENTRY_SHIFT)
     while virt < end:
         entry = ptr32(virt)
@@ -71,7 +71,7 @@ def store_entries(virt: int, count: int, word: int, shared: int):
 
 @micropython.viper
 def words(virt: int, count: int, value: int):
-    """Store the 32-bit `value` `count` times (a multiple of 4) from `virt` on."""
+    """Store the 32-bit `value` `count` times from `virt` on; `count` is a multiple of 4."""
     target = ptr32(virt)
     i = 0
     while i < count:

@@ -1,11 +1,10 @@
-"""Locks and critical sections: what makes a change of the manager's state whole.
+"""Locks and critical sections, which make a change of the manager's state atomic.
 
-A lock is one 32-bit word: 0 while it is free, the number of the context that
-holds it while it is taken.  Whoever takes one begins a critical section, which
-ends when it is released: in it interrupts are off, and the interpreter raises no
-KeyboardInterrupt and runs no scheduled callback.  `critical()` begins a section
-without a lock, for changes that take several.  docs/locks.md has the rules and
-the order in which several locks are taken.
+A lock is a 32-bit word: 0 while free, the number of the context that holds it while taken.
+Taking a lock begins a critical section and releasing it ends the section: in between,
+interrupts are off, and the interpreter raises no KeyboardInterrupt and runs no scheduled
+callback.  `critical()` begins a section without a lock, for changes that take several locks.
+docs/locks.md has the rules and the lock order.
 """
 
 import micropython
@@ -20,11 +19,12 @@ try:
     from critical import unlock as release
     from machine import disable_irq, enable_irq
 
-    # Whether a plain load and store in a viper function is atomic enough.
+    # 1 where nothing can come between a plain load and store in a viper function.
     PLAIN = 0
 except ImportError:
-    # The unix port has no interrupts that run Python, is built without threads, and looks
-    # for a KeyboardInterrupt in bytecode alone: native and viper code is a section by itself.
+    # The unix port has no threads and no interrupts that run Python, and checks for a
+    # KeyboardInterrupt in bytecode only: a native or viper function is a critical section by
+    # itself.
     PLAIN = 1
 
     @micropython.viper
@@ -55,10 +55,10 @@ except ImportError:
 
     @micropython.viper
     def try_acquire(virt: int, owner: int) -> int:
-        """Take the lock word at `virt` for `owner` and begin a section; return the state for `release`.
+        """Take the lock word at `virt` for `owner` and begin a section.
 
-        Where it is taken, returns minus the number of the head_of; nobody else runs
-        who could release it.
+        Returns the state for `release`.  If the lock is taken, returns minus its holder's
+        number at once: no other context runs that could release it.
         """
         word = ptr32(virt)
         held = int(word[0])
@@ -68,26 +68,26 @@ except ImportError:
 
     @micropython.viper
     def release(virt: int, state: int):
-        """Release the lock word at `virt` and end the section that began with it."""
+        """Release the lock word at `virt` and end its critical section."""
         ptr32(virt)[0] = 0
 
 
-# The boot processor; each further processor brings a number of its own.
+# The boot processor; each further processor has a number of its own.
 _BOOT_CONTEXT = const(1)
 
 
 @micropython.native
 def context():
-    """Return the number, from 1, by which the calling processor owns locks."""
+    """Return the number, from 1, under which the calling processor holds locks."""
     return _BOOT_CONTEXT
 
 
 @micropython.native
 def acquire(virt, what):
-    """Take the lock at `virt` and begin a section; return the state for `release`.  `what` names it in errors.
+    """Take the lock at `virt` and begin a section; return the state for `release`.
 
-    Raises LockHeldError when the calling context has it, LockTimeoutError when
-    another context keeps it over the bounded wait.
+    `what` names the lock in errors.  Raises LockHeldError if the calling context holds it,
+    LockTimeoutError if another context holds it for the whole bounded wait.
     """
     owner = context()
     state = try_acquire(virt, owner)
@@ -99,7 +99,7 @@ def acquire(virt, what):
 
 
 class critical:
-    """A critical section as a context manager, for changes that bytecode makes or that take several locks."""
+    """A critical section as a context manager: for changes by bytecode or under several locks."""
 
     def __enter__(self):
         self._state = 0

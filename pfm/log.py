@@ -1,4 +1,4 @@
-"""Log lines, turned up and down by a level."""
+"""Log lines, filtered by level."""
 
 from micropython import const
 
@@ -11,7 +11,7 @@ NAMES = ("error", "warning", "info", "debug")
 
 
 class Log:
-    """Prints lines up to `level` through `write`, each as `pfm: …`."""
+    """Prints lines up to `level` through `write`, each prefixed by `pfm: `."""
 
     def __init__(self, level=WARNING, write=print):
         self.level = level
@@ -22,13 +22,13 @@ class Log:
             self.write("pfm: " + text.format(*values))
 
     def warning(self, text, *values):
-        """Write a line that tells of something doubtful."""
+        """Log a warning."""
         self._log(WARNING, text, values)
 
     def info(self, text, *values):
-        """Write a line that tells what a step came to."""
+        """Log the result of a step."""
         self._log(INFO, text, values)
 
     def debug(self, text, *values):
-        """Write a line of a step's details."""
+        """Log the details of a step."""
         self._log(DEBUG, text, values)

@@ -1,13 +1,17 @@
-"""The machine as the frame manager needs to see it: a memory map, the HHDM, and a place for the array.
+"""What the frame manager needs from a machine: a memory map, the HHDM, room for the array.
 
-Whatever has these four stands for a machine: `manager`, the one that manages it or
-None, which the manager sets; `memmap_virt`, the address of
-the Limine memory map response or None, `hhdm`, the offset of the HHDM or
-None, and `space(take_table)`, which returns an address space, or None for an
-array that lies in the HHDM without holes.  `leave_loader(manager)` moves off
-bootloader-reclaimable memory whatever is still in use there.  An address space can
-`reserve(pages)`, which returns the address of that many unmapped pages, and
-`map`, `map_shared` and `query` as `PageTables` do, taking frames for tables by `take_table()`.
+A machine is any object with these attributes:
+
+    manager                the frame manager of the machine, None before its `init`
+    memmap_virt            address of the Limine memory map response, or None
+    hhdm                   offset of the HHDM, or None
+    space(take_table)      returns an address space, or None to have the array in the HHDM,
+                           without holes
+    leave_loader(manager)  moves everything still in use out of bootloader-reclaimable memory
+
+An address space has `lazy`, `reserve`, `abandon` and `open` as `KernelSpace` does, and `map`,
+`map_same`, `map_shared` and `query` as `PageTables` does; it takes frames for page tables from
+`take_table()`.
 """
 
 import uctypes
@@ -17,8 +21,9 @@ from .errors import NoRoomError
 from .memmap import protocol
 from .paging.tables import LEVEL_4K, PageTables
 
-# The array's range by preference, where Linux has its own (Documentation/arch/x86/x86_64/mm.rst);
-# each top level entry spans 512 GiB and the array of 16 TiB of frames takes 128 GiB.
+# The preferred range for the array is the one of Linux's own
+# (Documentation/arch/x86/x86_64/mm.rst).  A top level entry spans 512 GiB; the array for 16
+# TiB of frames takes 128 GiB.
 _SLOT_PREFERRED = const(468)
 _SLOT_FIRST = const(257)
 _SLOT_END = const(511)
@@ -36,9 +41,9 @@ _CPUID_NX = const(1 << 20)
 
 
 def protect_execution():
-    """Turn execute protection on, and return whether the processor has it.
+    """Enable execute protection (NX) and return whether the processor has it.
 
-    Without it bit 63 of a page table's entry is reserved, and to set it a page fault.
+    Without it, bit 63 of a page table entry is reserved and setting it causes a page fault.
     """
     import cpu
 
@@ -51,13 +56,16 @@ def protect_execution():
 
 
 class KernelSpace(PageTables):
-    """The address space in force on this processor, with free top level entries for ranges of its own."""
+    """The address space in use on this processor, which can reserve unused 512 GiB ranges."""
 
     lazy = True
     _reserved = 0
 
     def reserve(self, pages):
-        """Return the address of an unused range in the higher half, 512 GiB wide."""
+        """Return the address of an unused range in the higher half, 512 GiB wide.
+
+        Raises NoRoomError.
+        """
         for slot in (_SLOT_PREFERRED,) + tuple(range(_SLOT_FIRST, _SLOT_END)):
             virt = _HIGHER_HALF_SIGN | slot << _SLOT_SHIFT
             if self.unused(virt):
@@ -66,20 +74,20 @@ class KernelSpace(PageTables):
         raise NoRoomError(pages, 0)
 
     def abandon(self):
-        """Forget the range of `reserve`, whose array could not be built."""
+        """Undo `reserve`, after the array could not be built there."""
         if self._reserved:
             self.clear_top(self._reserved)
             self._reserved = 0
 
     def open(self, state):
-        """Tell the struct `state` (see backing.py) that pages are mapped by page tables."""
+        """Note in the pool's struct `state` (array/populate.py) that page tables map the array."""
         state.has_tables = 1
 
 
 class LimineMachine:
-    """The machine that the kernel runs on, as Limine (or the stand-in for it) describes it."""
+    """The machine that the kernel runs on, as described by Limine or the stand-in loader."""
 
-    # There is one such machine, however many objects stand for it.
+    # Shared by all instances, since they stand for the same machine.
     _managers = [None]
 
     @property
@@ -99,19 +107,19 @@ class LimineMachine:
         self.hhdm = None if hhdm is None else uctypes.struct(hhdm, protocol.HHDM_RESPONSE).offset
 
     def leave_loader(self, manager):
-        """Move the responses to frames of the manager's.
+        """Copy the loader's responses to frames of `manager`.
 
-        Stack, GDT and page tables are the kernel's own since it started.
+        Stack, GDT and page tables are already the kernel's own.
         """
         import responses
 
         responses.move(manager)
 
     def space(self, take_table):
-        """Return the address space in force."""
+        """Return the address space in use."""
         import cpu
 
-        # Without large pages the array takes as many tables as framearray.py counts.
+        # 4 KiB pages only, so that the array takes as many tables as framearray.py counted.
         return KernelSpace(
             cpu.cr3() & _CR3_ADDRESS,
             self.hhdm,

@@ -1,4 +1,7 @@
-"""The page frame manager: the contract of the reference, over the array and the allocator."""
+"""`PageFrameManager`: init, resume, reclaim, and the calls on a single frame.
+
+The interface follows `AbsPageFrameManager`, the trait that faces-pfm implements.
+"""
 
 import time
 
@@ -41,7 +44,7 @@ from .state import State
 _BYTE_STATE = const(3)
 _BYTE_SHARED = const(13)
 
-# What `init` and `resume` give a manager.
+# Attributes that `init` and `resume` set and a failure deletes again.
 _ATTACHED = (
     "initialised",
     "regions",
@@ -69,13 +72,15 @@ _PROCESSORS = const(1)
 
 
 class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
-    """Manages every frame of a machine; the kernel's is `pfm.PFM`, made at import and initialised once.
+    """Manages every frame of a machine; the kernel's instance is `pfm.PFM`.
 
-    `log` writes what init does; set `log.level` to turn it up or down.  `space` is
-    the address space in force (see machine.py), None where there is none to ask;
-    who changes address spaces sets it.  Here stand init, resume and reclaim, and the
-    calls on a single frame.  The most frequent calls are found on the instance before
-    they are found here: fastpath.py says which, and when a call comes here after all.
+    `log` prints what init does; `log.level` sets how much.  `space` is the address space in
+    use (see machine.py), None if there is none; code that switches address spaces sets it.
+
+    The most frequent calls have a fast path, which `init` stores on the instance: fastpath.py
+    says which calls, and when it is taken.  The methods of this class document each call, do
+    all checks and are the slow path; with `fast_path = False` set before `init` they alone
+    run.
     """
 
     def __init__(self):
@@ -84,12 +89,23 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
     def init(self, machine=None, debug=False):
         """Build the array over the machine's memory and open the allocator.
 
-        `machine` is what machine.py describes, by default the one that the kernel
-        runs on.  With `debug`, freed frames are filled with junk that allocation
-        verifies.  Raises AlreadyInitialisedError (for a second manager of one machine
-        too), NoMemoryMapError, GarbledMemoryMapError, NoRoomError; the manager is then
-        as before.  Cost: a step for each region, free block and page of the array;
-        where the array's pages have frames of their own from the start, C's memset over it.
+        The six steps are those of faces-pfm's `init`:
+
+            1. detect physical memory: read the memory map and make regions of frames from it
+            2. find a region for the array of entries
+            3. map the array
+            4. give every entry its default value
+            5. mark every frame RESERVED that is not usable
+            6. mark the array's own frames RESERVED
+
+        Steps 4 to 6 are one pass, which writes each entry once, in its final state.
+
+        `machine` is described in machine.py (default: the one that the kernel runs on).  With
+        `debug`, freed frames are filled with poison, which allocation verifies.  Raises
+        AlreadyInitialisedError (also if another manager has this machine), NoMemoryMapError,
+        GarbledMemoryMapError, NoRoomError; the manager is then as before.  Cost: a step per
+        region, free block and page of the array; where the array's pages have frames of their
+        own from the start, C's memset over it.
         """
         machine = self._claim_machine(machine)
         started = time.ticks_us()
@@ -102,9 +118,11 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
         frames.place(control_pages, space is not None)
         with critical():
             try:
-                # 3. Map it.
+                # 3. Map the array.
                 frames.map(machine.hhdm, space)
-                # 4. to 6. Write every entry in its final state: default, RESERVED, the array's own.
+                # 4. Give every entry its default value,
+                # 5. mark every frame RESERVED that is not usable,
+                # 6. mark the array's own frames RESERVED: one pass does 4 to 6.
                 frames.build()
                 self._attach(machine, frames, debug)
                 frames.mark_tables(self._zones[0])
@@ -128,7 +146,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
         self.log.info("{} frames free after {} us", self._managed, self.init_us)
 
     def _claim_machine(self, machine):
-        """Return the machine to manage, which no manager has yet."""
+        """Return the machine to manage.  Raises AlreadyInitialisedError if it has one."""
         if self.initialised:
             raise AlreadyInitialisedError("init() has been called")
         machine = machine or _this_machine()
@@ -142,7 +160,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
 
     def _regions(self, machine):
         if machine.hhdm is None:
-            raise NoMemoryMapError("the loader told no HHDM offset")
+            raise NoMemoryMapError("the loader gave no HHDM response")
         return partition(read(machine.memmap_virt))
 
     def _attach(self, machine, frames, debug):
@@ -150,7 +168,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
         self.hhdm = machine.hhdm
         self.array = frames
         self.regions = frames.regions
-        # Here, so that to change them later takes no memory.
+        # Created now, so that changing them later does not allocate.
         self.initialised = False
         self.space = None
         self._saved = None
@@ -161,7 +179,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
         self._last = frames.count - 1
         self._managed = 0
         self._top = -1
-        # As signed addresses, which viper code takes without the Python heap.
+        # Signed addresses, which viper code takes without the Python heap.
         self._base = frames.address
         self._hhdm = signed(machine.hhdm)
         page = signed(machine.hhdm + frames.control_phys)
@@ -170,14 +188,14 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
         self._fast = fastpath.write(page, frames)
 
     def _run(self):
-        """Let the calls in, now that nothing can fail any more but to put the quick ways before them."""
+        """Make the manager usable.  Nothing can fail any more but installing the fast path."""
         self._machine.manager = self
         if self.fast_path:
             fastpath.install(self, self._fast, PageFrameManager)
         self.initialised = True
 
     def _detach(self):
-        """Be as before `_attach`, without a need for memory."""
+        """Return to the state before `_attach`, without allocating."""
         if self._machine is not None:
             self._machine.manager = None
         for name in _ATTACHED:
@@ -187,9 +205,9 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
                 pass
 
     def save(self, state_virt):
-        """Write to the address `state_virt` what `resume` needs, and keep it up to date there.
+        """Write what `resume` needs to the address `state_virt`, and keep it up to date there.
 
-        It takes `sizeof(resume.SAVED)` bytes.  Raises NotInitialisedError.
+        It takes `sizeof(resume.SAVED)` bytes.  Raises NotInitialisedError, TypeError.
         """
         self._ready()
         saved = uctypes.struct(integer("state_virt", state_virt, "an address"), resume.SAVED)
@@ -206,11 +224,11 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
         saved.acpi_reclaimed = protocol.ACPI_RECLAIMABLE in self._reclaimed
 
     def resume(self, state_virt, lasting, machine=None):
-        """Go on with the array that the manager which wrote `state_virt` had built; return whether there was one.
+        """Continue with the array of the manager that wrote `state_virt`; return whether it did.
 
-        Frees every block but those whose tag is in `lasting`, and releases all locks:
-        their owners were Python objects and are gone.  Raises AlreadyInitialisedError.
-        Cost: a step for each block, and a look at each entry.
+        Frees every block except those whose tag is in `lasting`, and releases all locks, since
+        their owners were Python objects that no longer exist.  Raises AlreadyInitialisedError,
+        TypeError.  Cost: a step per block, and a look at each entry.
         """
         machine = self._claim_machine(machine)
         saved = uctypes.struct(integer("state_virt", state_virt, "an address"), resume.SAVED)
@@ -242,14 +260,14 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
         return True
 
     def _release_locks(self):
-        """Release the locks of zones, pool and frames, which nobody holds any more."""
+        """Release the locks of zones, pool and frames, whose holders no longer exist."""
         resume.unlock_control(self._zones[0])
         for region in self.regions:
             if region.present:
                 resume.unlock(self._base, region.start, region.end)
 
     def _free_all(self, region, lasting):
-        """Free the blocks of a region whose tags are not `lasting`."""
+        """Free the blocks of a region whose tags are not in `lasting`."""
         pfn = resume.next_used(self._base, region.start, region.end)
         while pfn < region.end:
             entry = PageFrame.at(self._base + (pfn << ENTRY_SHIFT))
@@ -258,7 +276,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
                 entry.rc = 1
                 self._free(pfn)
                 self._drain()
-                # It may have merged with blocks behind it.
+                # The block may have merged with those after it.
                 head = buddy.head_of(self._base, pfn)
                 after = head + (
                     1 << (PageFrame.at(self._base + (head << ENTRY_SHIFT)).state & ORDER_MASK)
@@ -266,20 +284,20 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
             pfn = resume.next_used(self._base, after, region.end)
 
     def reclaim(self, acpi=False):
-        """Make bootloader-reclaimable memory allocatable, and ACPI-reclaimable too if `acpi`.
+        """Make bootloader-reclaimable memory allocatable, with `acpi` ACPI-reclaimable memory too.
 
-        The machine first leaves what the loader had set up there (see
-        `LimineMachine.leave_loader`).  Returns the frames that each gave, as
-        (bootloader, acpi); a second call gives 0.  Raises NotInitialisedError,
-        LockHeldError, and what leaving the loader raises; then nothing was reclaimed.
-        Cost: a store per entry and a step per block.
+        First the machine moves what is still in use out of the loader's memory (see
+        `LimineMachine.leave_loader`).  Returns the numbers of frames gained, as (bootloader,
+        acpi); a second call returns 0.  Raises NotInitialisedError, LockHeldError, and the
+        errors of leaving the loader; then nothing was reclaimed.  Cost: a store per entry and
+        a step per block.
         """
         self._ready()
         given = self._reclaim(protocol.BOOTLOADER_RECLAIMABLE)
         return given, self._reclaim(protocol.ACPI_RECLAIMABLE) if acpi else 0
 
     def _reclaim(self, kind):
-        """Make the memory of one type allocatable, all of it or none; return how many frames it was."""
+        """Make all memory of one type allocatable, or none; return the number of frames."""
         taken = [region for region in self.regions if region.type == kind]
         if not taken:
             return 0
@@ -291,7 +309,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
                 self._machine.leave_loader(self)
             for region in taken:
                 populate.populate_range(self._zones[0], self._base, region.start, region.end)
-            # From here on nothing takes memory.
+            # Nothing allocates from here on.
             self._take_in(taken, regions, reclaimed)
         return frames
 
@@ -308,14 +326,14 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
     def set_flags(self, pfn, flags):
         """Set the bits `flags` of the frame, under its lock.
 
-        Raises FrameRangeError, FrameNotPresentError, FlagsRangeError, LockHeldError,
-        NotInitialisedError, TypeError.  Takes its arguments by position.
+        Positional arguments only; has a fast path.  Raises FrameRangeError,
+        FrameNotPresentError, FlagsRangeError, LockHeldError, NotInitialisedError, TypeError.
         """
         self._change_flags(pfn, flags, True)
 
     @micropython.viper
     def clear_flags(self, pfn, flags):
-        """Clear the bits `flags` of the frame, under its lock.  Errors and arguments as `set_flags`."""
+        """Clear the bits `flags` of the frame, under its lock.  Errors as `set_flags`."""
         self._change_flags(pfn, flags, False)
 
     @micropython.native
@@ -328,10 +346,10 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
 
     @micropython.viper
     def check_flags(self, pfn, flags):
-        """Return whether all the bits `flags` of the frame are set.  Takes no lock, so never waits.
+        """Return whether all bits of `flags` are set for the frame; takes no lock, so never waits.
 
-        A frame in bounds without RAM answers too: it is RESERVED.  Takes its arguments by
-        position.  Raises FrameRangeError, FlagsRangeError, NotInitialisedError, TypeError.
+        A frame in bounds without RAM is RESERVED.  Positional arguments only; has a fast path.
+        Raises FrameRangeError, FlagsRangeError, NotInitialisedError, TypeError.
         """
         return self._check_flags(pfn, flags)
 
@@ -343,10 +361,10 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
 
     @micropython.viper
     def get(self, pfn):
-        """Lock the frame and return a `FrameGuard` on its entry; release it by `with` or `release()`.
+        """Lock the frame and return a `FrameGuard` for its entry; `with` or `release()` unlocks.
 
-        Takes its argument by position.  Raises FrameRangeError, FrameNotPresentError,
-        LockHeldError, NotInitialisedError, TypeError.
+        Positional argument only; has a fast path.  Raises FrameRangeError,
+        FrameNotPresentError, LockHeldError, NotInitialisedError, TypeError.
         """
         return self._get(pfn)
 
@@ -358,8 +376,8 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
     def unlock(self, pfn):
         """Release the lock of a frame whose guard was lost before it was released.
 
-        Raises FrameStateError where no guard holds the frame, LockTimeoutError where another
-        context does, FrameRangeError, NotInitialisedError, TypeError.
+        Raises FrameStateError if no guard holds the frame, LockTimeoutError if another context
+        does, FrameRangeError, NotInitialisedError, TypeError.
         """
         pfn = self._pfn(pfn)
         code = lost(self._fast, self._base + (pfn << ENTRY_SHIFT))
@@ -381,8 +399,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
     def present(self, pfn):
         """Return whether the frame is managed: in bounds and RAM, not a hole.
 
-        Never raises for an integer, whatever it is; TypeError for anything else,
-        NotInitialisedError before init.
+        Accepts any integer.  Raises TypeError if `pfn` is not an integer, NotInitialisedError.
         """
         self._ready()
         pfn = integer("pfn", pfn, "an integer")
@@ -391,27 +408,27 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
         return _state(self._base + (pfn << ENTRY_SHIFT)) >> STATE_KIND_SHIFT != ABSENT
 
     def check(self):
-        """Walk every invariant of docs/invariants.md and return how much there was, as `check.Walked` in frames.
+        """Check every invariant of docs/invariants.md; return the frames walked, as `Walked`.
 
-        Raises InvariantError for the first that is broken, NotInitialisedError.
-        Holds each zone's lock while it walks that zone.  Cost: a look at each entry with RAM.
+        Raises InvariantError for the first broken one, NotInitialisedError.  Holds each zone's
+        lock while it walks that zone.  Cost: a look at each entry with RAM.
         """
         self._ready()
         return check(self)
 
     def as_virt(self, phys):
-        """Return the virtual address, in the HHDM, of the physical address `phys`.
+        """Return the HHDM's virtual address for the physical address `phys`.
 
-        Whether anything is mapped there is the memory map's to say.
-        Raises ArgumentError for what is no physical address, TypeError.
+        Only RAM is sure to be mapped there; see the memory map.  Raises ArgumentError unless
+        `phys` is in 0..2**52 - 1, TypeError, NotInitialisedError.
         """
         self._ready()
         return self.hhdm + number("phys", phys, 0, PHYS_LIMIT - 1, "0 to 2**52 - 1")
 
     def as_phys(self, virt):
-        """Return the physical address of the address `virt` of the HHDM.
+        """Return the physical address for the HHDM address `virt`.
 
-        Raises ArgumentError for an address outside it, TypeError.
+        Raises ArgumentError if `virt` is outside the HHDM, TypeError, NotInitialisedError.
         """
         self._ready()
         virt = integer("virt", virt, "an address in the HHDM")
@@ -421,7 +438,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
 
     @micropython.native
     def _lockable(self, pfn):
-        """Return the address of a present frame's entry, in a page that can be written."""
+        """Return the address of a present frame's entry, its array page populated."""
         pfn = self._pfn(pfn)
         entry = self._base + (pfn << ENTRY_SHIFT)
         if _state(entry) >> STATE_KIND_SHIFT == ABSENT:
@@ -435,7 +452,7 @@ def _this_machine():
     try:
         return LimineMachine()
     except ImportError:
-        raise NoMemoryMapError("not running under Limine, give init() a machine")
+        raise NoMemoryMapError("not running under Limine; pass init() a machine")
 
 
 @micropython.viper

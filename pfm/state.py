@@ -1,7 +1,7 @@
-"""What a manager is made of: every attribute of its state, declared once, and the checks that all calls share.
+"""The state of a manager, each attribute declared once, and the checks that all calls share.
 
-`PageFrameManager` joins sibling classes (blocks, runs, many frames, flags, reports)
-over this one state.  No sibling derives from another.
+`PageFrameManager` combines sibling classes (blocks, runs, many frames, flags, reports) over
+this one state.  No sibling derives from another.
 """
 
 import micropython
@@ -9,14 +9,14 @@ import micropython
 from .arguments import integer
 from .errors import FrameRangeError, NotInitialisedError
 
-# Found in this module's globals, where a builtin would be looked for in vain first.
+# A global of this module is found faster than a builtin.
 _INT = int
 
 
 class State:
-    """The attributes of a manager, with their values before `init`; addresses are signed numbers."""
+    """A manager's attributes, with their values before `init`; addresses are signed numbers."""
 
-    # What users see: docs/api.md.
+    # Public: docs/api.md.
     initialised = False
     regions = ()
     array = None
@@ -24,32 +24,32 @@ class State:
     hhdm = 0
     debug = False
     init_us = 0
-    # Whether `init` puts the fast path before the calls that are made all the time (fastpath.py).
+    # Whether `init` installs the fast path (fastpath.py); every call also works without it.
     fast_path = True
 
-    # The machine, and the types of the memory map that were made usable later.
+    # The machine, and the types of the memory map reclaimed so far.
     _machine = None
     _reclaimed = ()
-    # The struct for `resume`, where `save` has been called.
+    # The struct that `save` wrote for `resume`, None before.
     _saved = None
 
-    # Address of the array of entries, and offset of the HHDM.
+    # Address of the array, and offset of the HHDM.
     _base = 0
     _hhdm = 0
-    # The lowest and the highest frame with RAM: before init every frame is out of bounds.
+    # The lowest and the highest frame with RAM; before init no frame is in bounds.
     _first = 0
     _last = -1
 
-    # Addresses of the zones' structs, of the first magazine, and of the struct of fastpath.py.
+    # Addresses of the zones' structs, of the first magazine and of the fast path's struct.
     _zones = ()
     _magazines = 0
     _fast = 0
     _processors = 0
-    # The highest zone with a usable frame, -1 for none, and how many usable frames there are.
+    # The highest zone with a usable frame, -1 for none, and the number of usable frames.
     _top = -1
     _managed = 0
 
-    # The rows of RAM, and the regions that they were made of (manyflags/calls.py).
+    # The rows of RAM, and the regions that they were made from (manyflags/calls.py).
     _rows = None
     _rows_of = None
 
@@ -61,7 +61,10 @@ class State:
 
     @micropython.native
     def _pfn(self, pfn):
-        """Return `pfn` as a plain int in bounds.  Raises FrameRangeError, TypeError, NotInitialisedError."""
+        """Return `pfn` as a plain int in bounds.
+
+        Raises FrameRangeError, TypeError, NotInitialisedError.
+        """
         if pfn.__class__ is not _INT:
             pfn = self._plain_pfn(pfn)
         if not self._first <= pfn <= self._last:

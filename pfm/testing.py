@@ -1,11 +1,11 @@
-"""A fake machine: real Limine structures and real memory, laid out from a list of entries.
+"""A fake machine for tests: real Limine structures and real memory, from a list of entries.
 
     machine = FakeMachine([(0x100000, 64 << 20, USABLE)])
     pfm = machine.boot()
 
-Physical memory is a sparse file of the host, reached through `ffi`, so a
-machine of a terabyte costs what is written to it.  Where there is no `ffi`,
-it is a buffer, for machines of a few MiB.
+Physical memory is a sparse file of the host, mapped through `ffi`, so a machine of a terabyte
+takes only the memory that is written.  Without `ffi` it is a buffer on the Python heap, for
+machines of a few MiB.
 """
 
 import array
@@ -38,19 +38,19 @@ _MAP_NORESERVE = const(0x4000)
 _MAP_POPULATE = const(0x8000)
 _MAP_FIXED_NOREPLACE = const(0x100000)
 
-# One mapping stands for as many shared pages as the file has: the 256th part of them
-# within these bounds, for a mapping takes as long as writing three pages.
+# The pattern file has 1/256 of the shared pages to map, within these bounds: each mapping of
+# the file takes as long as writing three pages.
 _PATTERN_SHIFT = const(8)
 _PATTERN_MIN = const(512)
 _PATTERN_MAX = const(8192)
-# Pages that one call writes.
+# Pages written per call.
 _WRITTEN_PAGES = const(16)
 
 _BUFFER_MAX = const(64 << 20)
 
 
 class OutOfAddressesError(MemoryError):
-    """The host has no room for `size` bytes at the wanted address."""
+    """The host cannot map that many bytes, or not at the wanted address."""
 
 
 if ffi:
@@ -78,7 +78,7 @@ def _file(size, name):
 
 
 def _map_page(virt, file, phys):
-    """Map the page at `virt` to the file's at `phys`; touches no Python heap."""
+    """Map the page at `virt` to the file's page at `phys`, without the Python heap."""
     if _mmap(virt, PAGE_SIZE, _PROT_READ_WRITE, _MAP_SHARED_FIXED, file, phys) != virt:
         raise OutOfAddressesError("cannot map the page at 0x{:x}".format(virt))
 
@@ -87,9 +87,9 @@ populate.host_map = _map_page
 
 
 class _Pattern:
-    """A file of copies of one page, to be mapped where that page is shared by many.
+    """A file of copies of one page, mapped wherever many pages share that page.
 
-    To write it takes longer than to map it, so what was once written is kept for the process.
+    Writing it takes longer than mapping it, so each is kept for the life of the process.
     """
 
     kept = []
@@ -100,7 +100,7 @@ class _Pattern:
         self.file = _file(0, "pfm-shared")
 
     def reach(self, pages):
-        """Make the file at least `pages` pages long."""
+        """Extend the file to at least `pages` pages."""
         size = _WRITTEN_PAGES * PAGE_SIZE
         copies = self.page * _WRITTEN_PAGES
         while self.pages < pages:
@@ -110,7 +110,7 @@ class _Pattern:
 
     @staticmethod
     def of(page):
-        """Return the pattern of the page with the contents `page`."""
+        """Return the pattern for a page with the contents `page`."""
         for pattern in _Pattern.kept:
             if pattern.page == page:
                 return pattern
@@ -133,24 +133,24 @@ class FileMemory:
         self.virt = _map(virt, size, _PROT_READ | _PROT_WRITE, flags, self.file)
 
     def forget(self):
-        """Give the arrays that were mapped back to the host; their managers must not be used any more."""
+        """Unmap all arrays; their managers must not be used afterwards."""
         for virt, size in self._mapped:
             _munmap(virt, size)
         self._mapped.clear()
         self._shared.clear()
 
     def close(self):
-        """Give the memory and everything mapped from it back to the host."""
+        """Return the memory and everything mapped from it to the host."""
         self.forget()
         _munmap(self.virt, self.size)
         _close(self.file)
 
     def space(self, take_table):
-        """Return the address space for the array; the host has its own page tables."""
+        """Return the address space for the array: this object, which maps by `mmap`."""
         return self
 
     def reserve(self, pages):
-        """Return the address of `pages` pages that nothing may touch until they are mapped."""
+        """Return the address of `pages` pages that are inaccessible until they are mapped."""
         size = pages * PAGE_SIZE
         flags = _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_NORESERVE
         virt = _map(0, size, 0, flags)
@@ -158,28 +158,28 @@ class FileMemory:
         return virt
 
     def abandon(self):
-        """Give the range of the last `reserve` back to the host."""
+        """Undo the last `reserve`."""
         if self._mapped:
             _munmap(*self._mapped.pop())
 
     def map(self, virt, phys, count, flags=0):
-        """Map as `PageTables.map`."""
+        """Map as `PageTables.map` does."""
         protection = _PROT_READ | (_PROT_WRITE if flags & WRITE else 0)
-        # All of it is about to be written.
+        # Prefaulted, since all of it is written next.
         how = _MAP_SHARED | _MAP_FIXED | _MAP_POPULATE
         _map(virt, count * PAGE_SIZE, protection, how, self.file, phys)
 
     def map_same(self, virt, phys, count, flags=0):
-        """Map as `PageTables.map_same`, but with the frame's contents of now."""
+        """Map as `PageTables.map_same` does, but to copies of the frame's current contents."""
         self.map_shared(virt, phys, count)
 
     def open(self, state):
-        """Tell the struct `state` (see pfm.backing) that pages are mapped from the file."""
+        """Note in the pool's struct `state` (array/populate.py) that `mmap` maps the array."""
         state.has_tables = 0
         state.file = self.file
 
     def map_shared(self, virt, phys, count, flags=0):
-        """Map as `PageTables.map_shared`, but with the frame's contents of now."""
+        """Map as `PageTables.map_shared` does, but to copies of the frame's current contents."""
         self._shared.append((virt, virt + count * PAGE_SIZE, phys))
         pattern = _Pattern.of(uctypes.bytearray_at(self.virt + phys, PAGE_SIZE))
         wanted = max(_PATTERN_MIN, min(_PATTERN_MAX, count >> _PATTERN_SHIFT))
@@ -191,10 +191,10 @@ class FileMemory:
             count -= pages
 
     def query(self, virt):
-        """Answer as `PageTables.query`, for pages mapped here and for the HHDM."""
+        """Return what `PageTables.query` would, for pages mapped here and for the HHDM."""
         if self.virt <= virt < self.virt + self.size:
             return virt - self.virt, PAGE_SIZE, WRITE
-        # Pages get frames of their own without a word to this object (see pfm.backing).
+        # `populate` remaps pages without notifying this object, so the host is asked first.
         with open("/proc/self/maps") as mappings:
             for mapping in mappings:
                 bounds, rights, offset, _, _, *name = mapping.split()
@@ -212,28 +212,27 @@ class BufferMemory:
 
     def __init__(self, size, virt, lazy):
         if size > _BUFFER_MAX or virt:
-            raise OutOfAddressesError("{} bytes at 0x{:x} take ffi".format(size, virt))
+            raise OutOfAddressesError("{} bytes at 0x{:x} need ffi".format(size, virt))
         self._buffer = bytearray(size + PAGE_SIZE)
         self.virt = (uctypes.addressof(self._buffer) + PAGE_SIZE - 1) & -PAGE_SIZE
 
     def close(self):
-        """Give the memory back."""
+        """Release the memory."""
         self._buffer = None
 
     def space(self, take_table):
-        """Return that there is no address space to map in."""
+        """Return None: the array is not mapped, it lies in the HHDM."""
         return None
 
 
 class FakeMachine:
     """A machine with the memory map `entries`, a list of (base, length, type) in bytes.
 
-    Request, response, pointers and entries lie in memory as the Limine boot
-    protocol lays them out.  `hhdm` is the offset at which physical memory is
-    mapped (default: where the host has room); not `sparse`, the array lies in the
-    HHDM, not `lazy`, its pages have frames of their own from the start.  `memory`
-    stands for physical memory instead of a `FileMemory` or `BufferMemory`.
-    Close it, or use it in a `with` statement.
+    Request, response, pointers and entries are laid out in memory as the Limine boot protocol
+    defines.  `hhdm` is the offset of the HHDM (default: wherever the host has room).  With
+    `sparse` False the array lies in the HHDM; with `lazy` False its pages have frames of their
+    own from the start.  `memory` is used as physical memory instead of a `FileMemory` or
+    `BufferMemory`.  Close the machine, or use it in a `with` statement.
     """
 
     def __init__(self, entries, hhdm=None, sparse=True, lazy=True, memory=None):
@@ -262,25 +261,25 @@ class FakeMachine:
         return self.memory.virt
 
     def space(self, take_table):
-        """Return the address space for the array, None when the machine is not sparse."""
+        """Return the address space for the array, None if the machine is not sparse."""
         return self.memory.space(take_table) if self._sparse else None
 
     def leave_loader(self, manager):
-        """Do nothing: nothing that a manager needs lies in a fake machine's memory."""
+        """Do nothing: the responses are not in the fake machine's memory."""
 
     def soft_reset(self):
-        """Forget the manager, as the interpreter does that starts anew."""
+        """Forget the manager, as a restart of the interpreter does."""
         self.manager = None
 
     def boot(self, debug=False):
-        """Return a `PageFrameManager` initialised on this machine, as after power on."""
+        """Return a `PageFrameManager` initialised on this machine, as after power-on."""
         self.manager = None
         manager = PageFrameManager()
         manager.init(self, debug)
         return manager
 
     def close(self):
-        """Give the machine's memory back to the host; its managers must not be used any more."""
+        """Return the memory to the host; the machine's managers must not be used afterwards."""
         self.memory.close()
 
     def __enter__(self):
@@ -294,7 +293,7 @@ class FakeMachine:
         return uctypes.addressof(block)
 
     def _struct(self, layout):
-        # Of 64-bit words, since structures of the protocol are 8-byte aligned.
+        # 64-bit words, since the protocol aligns structures to 8 bytes.
         block = array.array("Q", bytes(uctypes.sizeof(layout)))
         return uctypes.struct(self._keep(block), layout)
 

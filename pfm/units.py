@@ -1,13 +1,13 @@
-"""Numbers as people read them: sizes in binary units, addresses that say which kind they are."""
+"""Text for people: sizes in binary units, and addresses with a prefix that names their kind."""
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def human_size(size):
-    """Return `size`, in bytes, in the largest binary unit of which it has at least one."""
+    """Return `size`, in bytes, in the largest binary unit that it reaches."""
     unit = 0
     scale = 1
-    # From 1023.5 on, the number would be rounded to 1024.
+    # 1023.5 and more would be printed as 1024.
     while size * 2 >= scale * 2047 and unit < len(_UNITS) - 1:
         scale *= 1024
         unit += 1
@@ -16,7 +16,7 @@ def human_size(size):
 
 
 def phys_text(phys):
-    """Return the physical address `phys` as `p0x…`, 44 bits wide, since frames end there."""
+    """Return the physical address `phys` as `p0x…`, 44 bits wide: managed frames end there."""
     return "p0x{:011x}".format(phys)
 
 
