@@ -5,7 +5,7 @@
 import os
 
 freeze("modules")
-# The processor's own modules; the Makefile names its folder.
+# The modules of the processor; the Makefile sets their folder.
 freeze("$(MCU_DIR)/modules")
 include("$(MPY_DIR)/extmod/asyncio")
 
@@ -15,6 +15,6 @@ for name, base in (("pfm", ".."), ("tests/target", "..")):
         package(name, base_path=base)
 if os.path.isfile("../tests/ktap.py"):
     module("ktap.py", base_path="../tests")
-    # These run on both ports.
+    # Shared with the tests of the unix port.
     for name in ("trace.py", "model.py", "calls.py", "exhausted.py"):
         module(name, base_path="../tests/unit")

@@ -25,7 +25,7 @@ def _start(options):
     state_virt = uctypes.addressof(kernel.state)
     if PFM.resume(state_virt, owners.ALL):
         PFM.space = kernelspace.current(PFM)
-        # There is no disk where the previous start failed.
+        # There is no disk if the start before this one failed half way.
         if ramdisk.restore() is None:
             ramdisk.create(PFM, options.disk)
         return
@@ -33,7 +33,7 @@ def _start(options):
     if options.loglevel:
         PFM.log.level = levels.NAMES.index(options.loglevel)
     PFM.init(debug=options.debug)
-    # Before anything that may fail: a soft reset resumes from it.
+    # Before anything that can fail, so that a soft reset can resume.
     PFM.save(state_virt)
     PFM.space = kernelspace.enter(PFM)
     apic.route_legacy_interrupts(PFM)
@@ -43,7 +43,7 @@ def _start(options):
 
 
 def _run(name):
-    """Call `run()` of the frozen module `name` and power off, with exit status 1 where that raises."""
+    """Call `run()` of the frozen module `name` and power off, with exit status 1 if it raises."""
     try:
         __import__(name)
         sys.modules[name].run()
@@ -53,12 +53,12 @@ def _run(name):
     kernel.exit(0)
 
 
-# The folder of modules on the filesystem, as on other boards.
+# MicroPython boards look for modules on their filesystem here.
 sys.path.append("/lib")
 
 _options = cmdline.read()
 try:
-    # Ctrl-C is deferred until the start is complete.
+    # Ctrl-C waits until everything is set up.
     with critical():
         _start(_options)
     if machine.reset_cause() == machine.PWRON_RESET:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The report at power on: who booted what, and the memory map as it was found."""
+"""The report at power-on: loader, firmware, command line, memory map, and the frame manager."""
 
 import os
 
@@ -46,14 +46,15 @@ def print_loader(options):
 
 
 def _asked(size, found):
-    """Return what to add where the command line asked for more bytes than there are."""
+    """Return a note if the command line asked for more bytes than there are."""
     return " ({} asked for)".format(human_size(size)) if size and size > found else ""
 
 
 def print_frames(manager, heap, disk, options):
-    """Print what the frame manager made of the memory map.
+    """Print the state of the frame manager.
 
-    `heap` bytes of it are Python's, `disk` is the RAM disk or None; `options` says what was asked for.
+    `heap` is the size of the Python heap in bytes, `disk` the RAM disk or None, `options` the
+    command line.
     """
     array = manager.array
     zones = manager.count_free()

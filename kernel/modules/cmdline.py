@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The kernel's command line: words separated by spaces, as the loader hands it over."""
+"""The kernel's command line: words separated by spaces."""
 
 import limine
 import uctypes
@@ -14,11 +14,12 @@ _SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 class CommandLine:
-    """What the command line asks for.
+    """The settings of a command line.
 
-    `selftest` is None, "" for all tests or a part of the names of those wanted; `run` is a module's name or None;
-    `heap` is bytes or None, `disk` bytes, 0 for no disk, or None; `loglevel` is one of `pfm.log.NAMES` or None;
-    `debug` is a boolean; `ignored` lists the unknown words.
+    `selftest` is None, "" for all tests or a part of the names of those to run; `run` is a
+    module's name or None; `heap` is a size in bytes or None; `disk` is a size in bytes, 0 for
+    no disk, or None; `loglevel` is one of `pfm.log.NAMES` or None; `debug` is a boolean;
+    `ignored` lists the unknown words.
     """
 
     def __init__(self, text):
@@ -56,7 +57,10 @@ class CommandLine:
 
 
 def size(text):
-    """Return `text`, a positive number with an optional suffix K, M, G or T, in bytes; None if it is none."""
+    """Return `text`, a positive number with an optional suffix K, M, G or T, in bytes.
+
+    Returns None if it is no such number.
+    """
     factor = _SUFFIXES.get(text[-1:].upper(), 0)
     digits = text[:-1] if factor else text
     if not digits.isdigit():
@@ -65,7 +69,7 @@ def size(text):
 
 
 def read():
-    """Return the `CommandLine` that the loader passed, an empty one when it passed none."""
+    """Return the `CommandLine` from the loader, an empty one if there is none."""
     virt = limine.response("executable_file")
     if virt is not None:
         response = uctypes.struct(virt, protocol.EXECUTABLE_FILE_RESPONSE)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Who allocates frames for longer than the interpreter lives: their tags, kept over a soft reset.
+"""Owners of frames that outlive the interpreter: their tags, kept across a soft reset.
 
-A tag is four letters, the first in the highest byte, so that it reads well in hexadecimal.
+A tag is four letters, the first in the highest byte, so that it is readable in hexadecimal.
 """
 
 from micropython import const

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The Python heap's share of RAM: the frame manager's first customer."""
+"""The Python heap's share of RAM, allocated from the frame manager."""
 
 import kernel
 import owners
@@ -10,27 +10,29 @@ from pfm import OutOfFramesError
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
 from pfm.paging.tables import WRITE
 
-# Half of what is free, at most 16 GiB, beyond which the collector's tables cost too much; in frames.
+# Half of the free frames, but at most 16 GiB, beyond which the collector's tables cost too
+# much; in frames.
 _SHARE_SHIFT = const(1)
 _SHARE_MAX = const(1 << 22)
 
-# Frames that an order leaves, of which the RAM disk gets some: 8 MiB.
+# Frames that a requested size leaves free, in part for the RAM disk: 8 MiB.
 _RESERVE = const(2048)
-# What `reserve` of an address space is wide, 512 GiB, in frames.
+# The width of an address space's `reserve`, 512 GiB, in frames.
 _RANGE_MAX = const(1 << 27)
 
-# Runs of frames smaller than this are not worth a search: 1 MiB, in frames.
+# Smaller runs of frames are not worth a search: 1 MiB, in frames.
 _RUN_MIN = const(256)
 # A page of 2 MiB, in frames.
 _LARGE = const(512)
 
 
 def grow(manager, size=None):
-    """Reserve `size` bytes, by default half of the free memory, for the Python heap to take as it needs.
+    """Reserve `size` bytes for the Python heap, by default half of the free memory.
 
-    The range is contiguous in virtual addresses, whatever runs of frames are
-    behind it.  Returns the bytes reserved: whole pages, and fewer than asked for where
-    others need what is free (shares.py) or it lies in pieces of less than 1 MiB.
+    The heap takes them as it needs them.  The range is contiguous in virtual addresses; the
+    runs of frames behind it are not.  Returns the bytes reserved, in whole pages: fewer than
+    requested if others need the free frames (shares.py) or these are in pieces of less than 1
+    MiB.
     """
     if size is None:
         wanted = min(sum(manager.count_free()) >> _SHARE_SHIFT, _SHARE_MAX)
@@ -43,7 +45,7 @@ def grow(manager, size=None):
     count = wanted
     while taken < wanted and count >= min(_RUN_MIN, wanted - taken):
         count = min(count, wanted - taken)
-        # Large pages map whatever is large and aligned.
+        # Aligned, so that large pages map it.
         align = _LARGE if count >= _LARGE else 1
         count -= count % align
         try:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """The RAM disk: a block device whose blocks are frames, with a FAT filesystem mounted at `/`.
 
-Its frames and where they lie outlive a soft reset, and its files with them.
+Its frames, and so its files, survive a soft reset.
 """
 
 import errno
@@ -17,14 +17,14 @@ from micropython import const
 from pfm import OutOfFramesError
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
 
-# Without an order the disk takes this share of RAM, within these bounds.
+# By default the disk takes this share of RAM, within these bounds.
 _SHARE_SHIFT = const(6)
 _SIZE_MIN = const(1 << 20)
 _SIZE_MAX = const(64 << 20)
-# Frames that an order leaves: 6 MiB.
+# Frames that a requested size leaves free: 6 MiB.
 _RESERVE = const(1536)
 
-# Where it lies is kept in `kernel.state`, behind the frame manager's part.
+# The disk's place is kept in `kernel.state`, after the frame manager's part.
 STATE_OFFSET = const(64)
 STATE = {"magic": 0 | uctypes.UINT32, "blocks": 4 | uctypes.UINT32, "virt": 8 | uctypes.UINT64}
 # "disk", and a version of the layout.
@@ -38,9 +38,9 @@ _IOCTL_BLOCK_COUNT = const(4)
 _IOCTL_BLOCK_SIZE = const(5)
 _IOCTL_BLOCK_ERASE = const(6)
 
-# What the block methods return for a place that is not on the disk.
+# Returned by the block methods for a place that is not on the disk.
 _OUTSIDE = -errno.EIO
-# Bytes that are copied at a time.
+# Bytes copied per step.
 _STEP = const(32)
 
 _HIGHER_HALF = const(1 << 63)
@@ -49,8 +49,11 @@ _ADDRESS_END = const(1 << 64)
 
 @micropython.viper
 def _copy(to: ptr32, words: ptr32, size: int):
-    """Copy `size` bytes, which do not overlap.  Cost: some instructions a word, and no heap."""
-    # The arguments, and nothing else, are in registers.
+    """Copy `size` bytes; source and target do not overlap.
+
+    Cost: a few instructions per word, and no heap.
+    """
+    # Viper keeps only the arguments in registers.
     while size >= _STEP:
         to[0] = words[0]
         to[1] = words[1]
@@ -69,24 +72,23 @@ def _copy(to: ptr32, words: ptr32, size: int):
 
 
 class RamDisk:
-    """A block device over `count` frames in a row, mapped at `virt`; a block is a frame.
+    """A block device over `count` contiguous frames, mapped at `virt`; a block is a frame.
 
-    It speaks the simple and the extended interface of `vfs.AbstractBlockDev`.
-    Reading and writing return 0, and outside the disk -EIO, of which a filesystem
-    makes OSError(EIO).  They use no heap and no bytecode: files that nobody closed are
-    closed by the collector, which has the heap locked, and no KeyboardInterrupt may
-    leave half of a write.
+    It has the simple and the extended interface of `vfs.AbstractBlockDev`.  Reading and
+    writing return 0, or -EIO outside the disk, which a filesystem raises as OSError(EIO).
+    They use neither heap nor bytecode: the collector closes unclosed files while the heap is
+    locked, and a KeyboardInterrupt must not leave a write half done.
     """
 
     def __init__(self, virt, count):
         self.count = count
         self.size = count << PAGE_SHIFT
-        # Signed, so that no sum with it needs the heap.
+        # Signed, so that no sum with it uses the heap.
         self._start = virt - _ADDRESS_END if virt >= _HIGHER_HALF else virt
 
     @micropython.native
     def _offset(self, block, offset, length):
-        """Return where on the disk these bytes begin, -1 if not all of them are on it."""
+        """Return the disk offset at which these bytes begin, -1 if not all of them are on it."""
         if 0 <= block < self.count and 0 <= offset <= self.size:
             start = (block << PAGE_SHIFT) + offset
             if start + length <= self.size:
@@ -95,20 +97,21 @@ class RamDisk:
 
     @micropython.native
     def readblocks(self, block, buf, offset=0):
-        """Fill `buf` from the disk, beginning `offset` bytes into `block`."""
+        """Fill `buf` from the disk, starting `offset` bytes into `block`."""
         length = len(buf)
         start = self._offset(block, offset, length)
         if start < 0:
             return _OUTSIDE
         if length:
-            # A TypeError for what may not be written; addresses below know nothing of that.
+            # Raises TypeError for a read-only buffer, which a copy to its address would
+            # overwrite.
             buf[0] = buf[0]
             _copy(buf, self._start + start, length)
         return 0
 
     @micropython.native
     def writeblocks(self, block, buf, offset=0):
-        """Write `buf` to the disk, beginning `offset` bytes into `block`."""
+        """Write `buf` to the disk, starting `offset` bytes into `block`."""
         length = len(buf)
         start = self._offset(block, offset, length)
         if start < 0:
@@ -118,7 +121,7 @@ class RamDisk:
 
     @micropython.native
     def ioctl(self, request, argument):
-        """Answer 0 to what needs no work, None to what is unknown; else the count or size of blocks."""
+        """Return the number or size of blocks, 0 for what needs no work, None if unknown."""
         if request == _IOCTL_BLOCK_COUNT:
             return self.count
         if request == _IOCTL_BLOCK_SIZE:
@@ -133,7 +136,7 @@ def _state():
 
 
 def _count(manager, size):
-    """Return the blocks of a disk for which the command line gave `size`, None for nothing given."""
+    """Return the number of blocks for the `size` on the command line, None for the default."""
     if size is None:
         share = min(manager.count_present() << PAGE_SHIFT >> _SHARE_SHIFT, _SIZE_MAX)
         return min(shares.frames(max(share, _SIZE_MIN)), sum(manager.count_free()))
@@ -146,19 +149,19 @@ def _mount(disk, fresh):
             vfs.mount(disk, "/")
             return
         except OSError:
-            # A program has overwritten it: begin anew, as after power on.
+            # A program has overwritten the disk: format it, as at power-on.
             pass
     vfs.VfsFat.mkfs(disk)
     vfs.mount(disk, "/")
 
 
 def create(manager, size=None):
-    """Make a disk of `size` bytes (default: a share of RAM), format it, mount it at `/` and return it.
+    """Make a disk of `size` bytes (default: a share of RAM), format, mount and return it.
 
-    No size is less than 1 MiB but 0, for no disk.  The disk is smaller than asked for
-    where others need what is free (shares.py) or it lies in pieces, and None where it
-    would be less than 1 MiB.
-    Cost: what the filesystem writes when it is made, some thousandth of the disk.
+    It is mounted at `/`.  `size` 0 means no disk; any other is at least 1 MiB.  The disk is
+    smaller than requested if others need the free frames (shares.py) or these are not
+    contiguous.  Returns None if it would be less than 1 MiB.  Cost: the filesystem's writes
+    when it is made, about a thousandth of the disk.
     """
     if size == 0:
         return None
@@ -181,7 +184,7 @@ def create(manager, size=None):
 
 
 def restore():
-    """Mount the disk that was there before a soft reset and return it; None if there was none."""
+    """Mount the disk that survived a soft reset and return it; None if there is none."""
     state = _state()
     if state.magic != MAGIC:
         return None

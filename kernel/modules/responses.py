@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Moves the loader's responses that the kernel still wants off the loader's memory.
+"""Moves the loader's responses that the kernel still needs out of the loader's memory.
 
-Source: Limine boot protocol, "Memory Layout at Entry": responses and all that
-they point to lie in bootloader-reclaimable memory.
+Source: Limine boot protocol, "Memory Layout at Entry": responses and everything that they
+point to are in bootloader-reclaimable memory.
 """
 
 import limine
@@ -13,7 +13,7 @@ from micropython import const
 from pfm.address import PAGE_SIZE
 from pfm.memmap import protocol
 
-# Responses without pointers into the loader's memory, by their size in bytes.
+# Responses without pointers into the loader's memory, and their sizes in bytes.
 _PLAIN = {
     "firmware_type": 16,
     "hhdm": 16,
@@ -23,10 +23,10 @@ _PLAIN = {
     "date_at_boot": 16,
 }
 
-# Responses made of strings behind the revision, by how many; likewise the file's two.
+# Responses that are a revision followed by strings, and the numbers of strings.
 _STRINGS = {"bootloader_info": 2, "executable_cmdline": 1}
 
-# Nothing here reads it.
+# Not needed by the kernel.
 _UNWANTED = ("framebuffer",)
 
 _WORD = const(8)
@@ -34,12 +34,12 @@ _FILE_SIZE = const(112)
 _ENTRY_SIZE = const(24)
 _ALIGN = const(8)
 
-# Besides the memory map: a dozen small structs and strings.
+# Space besides the memory map, for a dozen small structs and strings.
 _SMALL_SIZE = const(4 * 4096)
 
 
 class _Copies:
-    """Memory that copies are laid out in, one behind the other."""
+    """Memory for copies, laid out one after the other."""
 
     def __init__(self, virt):
         self._next = virt
@@ -52,7 +52,7 @@ class _Copies:
         return copy
 
     def string(self, virt):
-        """Copy a string with its end; null stays null."""
+        """Copy a NUL-terminated string; a null pointer stays null."""
         return self.bytes(virt, len(protocol.string_at(virt)) + 1) if virt else 0
 
 
@@ -87,9 +87,10 @@ def _copy_memmap(copies, virt):
 
 
 def move(manager):
-    """Copy the responses to frames of `manager` and make `limine.response()` tell of the copies.
+    """Copy the responses to frames of `manager` and point `limine.response()` to the copies.
 
-    All of them or none; a second call finds them moved.  Raises OutOfFramesError, MemoryError.
+    Moves all of them or none; a second call does nothing.  Raises OutOfFramesError,
+    MemoryError.
     """
     memmap = limine.response("memmap")
     if manager.identify(memmap).tag == owners.RESPONSES:
@@ -102,13 +103,13 @@ def move(manager):
     except BaseException as error:
         manager.free(pfn)
         raise error
-    # From here on nothing takes memory.
+    # Nothing allocates from here on.
     for name, virt in copies:
         limine.move_response(name, virt)
 
 
 def _copy_all(copies):
-    """Return the name of each response that there is and the address of its copy."""
+    """Return (name, address of its copy) for each response that there is."""
     makers = dict.fromkeys(_UNWANTED)
     for name, length in _PLAIN.items():
         makers[name] = lambda virt, length=length: copies.bytes(virt, length)

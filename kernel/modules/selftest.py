@@ -17,7 +17,7 @@ _NAMES = (
 
 
 def run(pattern=""):
-    """Run the tests whose name contains `pattern`, report in KTAP, and return how many failed."""
+    """Run the tests whose names contain `pattern`, report in KTAP, return how many failed."""
     modules = []
     for name in _NAMES:
         package = __import__("tests.target." + name)

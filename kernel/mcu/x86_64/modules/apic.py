@@ -23,11 +23,13 @@ _LINT0 = const(0x350)
 _LINT1 = const(0x360)
 _X2APIC_MSR = const(0x800)
 
-# Spurious interrupts use the last vector; without software enabling every input stays masked (11.9).
+# Software enable, without which every input stays masked, and the last vector for spurious
+# interrupts (11.9).
 _SPURIOUS_ENABLED = const(0x1FF)
 # The vector comes from the external controller; not masked (figure 11-8).
 _LINT0_EXTINT = const(0x700)
-# Delivered as NMI, not masked; where PCs wire it (MultiProcessor Specification 1.4, 3.6.2.1).
+# Delivered as NMI, not masked; PCs wire the NMI to LINT1 (MultiProcessor Specification 1.4,
+# 3.6.2.1).
 _LINT1_NMI = const(0x400)
 
 
@@ -47,10 +49,10 @@ def _register_writer(manager):
 
 
 def route_legacy_interrupts(manager):
-    """Route the NMI to this processor, and the legacy controllers unless the timer's interrupt arrives already.
+    """Route the NMI to this processor, and the legacy controllers unless they arrive already.
 
-    Maps the local APIC's page into `manager.space` where it is not mapped.
-    Returns whether the timer's interrupt arrives now.
+    Maps the local APIC's page into `manager.space` if it is not mapped.  Returns whether the
+    timer's interrupt arrives now.
     """
     if cpu.rdmsr(_APIC_BASE) & _ENABLED:
         write = _register_writer(manager)

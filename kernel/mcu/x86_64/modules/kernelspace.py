@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The kernel's own page tables, in place of the loader's.
+"""The kernel's own page tables, which replace the loader's.
 
-They map the kernel's segments, each with its permissions; RAM in the HHDM, never executable, and the kernel's image
-there read-only; and the frame array.  The null page is not mapped.
+They map the kernel's segments, each with its permissions; RAM in the HHDM, never executable,
+the kernel's image read-only; and the frame array.  The null page is not mapped.
 """
 
 import cpu
@@ -25,17 +25,17 @@ _PERMISSIONS = {"r-x": EXECUTE, "r--": 0, "rw-": WRITE, "rwx": WRITE | EXECUTE}
 _CPUID_EXTENDED = const(0x80000001)
 _CPUID_1G_PAGES = const(1 << 26)
 
-# What the HHDM maps besides RAM, as the loader does.
+# Mapped in the HHDM besides RAM: devices and tables that the loader maps too.
 _MAPPED_DEVICES = (protocol.FRAMEBUFFER, protocol.RESERVED_MAPPED)
 
-# For more pages than this a load of CR3 is cheaper than a flush of each.
+# Beyond this many pages, loading CR3 is cheaper than flushing each page.
 _FLUSH_MAX = const(32)
 _CR3_ADDRESS = const(0x000F_FFFF_FFFF_F000)
 
 
 @micropython.viper
 def _flush(virt: int, count: int):
-    # Viper: a KeyboardInterrupt cannot leave it half done.
+    # Viper code, so that no KeyboardInterrupt leaves a flush half done.
     if count > _FLUSH_MAX:
         cpu.write_cr3(cpu.cr3())
         return
@@ -46,9 +46,12 @@ def _flush(virt: int, count: int):
 
 
 def _tables(manager, root_phys):
-    """Return the `KernelSpace` at `root_phys`, whose new tables are frames of `manager`."""
+    """Return the `KernelSpace` with the root `root_phys`, or with a new root if that is None.
 
-    # Native: no KeyboardInterrupt comes between the allocation and its end.
+    Its new tables are frames of `manager`.
+    """
+
+    # Native code, so that no KeyboardInterrupt loses a frame before it is used.
     @micropython.native
     def take():
         pfn = manager.alloc(tag=owners.TABLES)
@@ -100,7 +103,7 @@ def _map_hhdm(tables, manager):
 
 
 def enter(manager):
-    """Build the kernel's own page tables and load them; return them as a `KernelSpace`.
+    """Build the kernel's own page tables, load them and return them as a `KernelSpace`.
 
     The loader's tables are not used any more.
     """
@@ -118,5 +121,5 @@ def enter(manager):
 
 
 def current(manager):
-    """Return the page tables in force, which `enter` built before a soft reset."""
+    """Return the page tables in use, which `enter` built before a soft reset."""
     return _tables(manager, cpu.cr3() & _CR3_ADDRESS)
