@@ -1,7 +1,7 @@
-"""What getting a third party takes: verified hashes, bounded commands, git and apt.
+"""Getting third parties: verified hashes, commands with time limits, git and apt.
 
-Nothing here trusts the network: a file counts by its SHA-256 alone and a git
-checkout by its commit, and every command that may wait has a time limit.
+The network is not trusted: a file is accepted by its SHA-256 and a git checkout by its commit.
+Every command that may wait has a time limit.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-# Seconds. An unreachable host must cost a user little, a slow one may take its time.
+# Seconds: few for an unreachable host, many for a slow one.
 CONNECT_TIMEOUT = 10
 TRANSFER_TIMEOUT = 300
 # git gives up on a transfer below this rate (bytes/s) for CONNECT_TIMEOUT seconds.
@@ -20,14 +20,14 @@ DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 class WrongHash(Exception):
-    """What was found is not what was pinned; says both hashes. Never worked around."""
+    """Something does not have its pinned hash; the message has both. Never worked around."""
 
     def __init__(self, what, expected, found):
         super().__init__(f"{what}: wrong hash\n  expected {expected}\n  found    {found}")
 
 
 class Unavailable(Exception):
-    """This source cannot give it here and now; another one may."""
+    """This source cannot be used here and now; another one may work."""
 
 
 def sha256_file(path):
@@ -36,9 +36,10 @@ def sha256_file(path):
 
 
 def sha256_tree(root):
-    """One hash over the relative path and the content or target of everything below root.
+    """Return one hash over the relative path and the contents or link target of all below root.
 
-    Byte code that running its Python programs leaves there does not count. 33 MB in 6,000 files take about half a second."""
+    Skips the byte code that running its Python programs leaves there. 33 MB in 6,000 files
+    take about half a second."""
     digest = hashlib.sha256()
     for path in sorted(Path(root).rglob("*")):
         if path.parent.name == "__pycache__":
@@ -62,10 +63,10 @@ def verify(what, expected, found):
 
 
 def run(command, timeout=TRANSFER_TIMEOUT, **options):
-    """Run a command that may need the network; its standard output as text.
+    """Run a command that may need the network; return its standard output as text.
 
-    Raises Unavailable with the last line of its complaint when it is missing,
-    fails, or takes longer than timeout seconds."""
+    Raises Unavailable, with the last line of its standard error, if it is missing, fails, or
+    takes longer than timeout seconds."""
     try:
         result = subprocess.run(
             command,
@@ -89,8 +90,7 @@ def run(command, timeout=TRANSFER_TIMEOUT, **options):
 def git_checkout(url, tag, commit, destination):
     """Make destination a checkout of the tag, without its .git.
 
-    Raises WrongHash when the tag is not the pinned commit, Unavailable when it
-    cannot be had."""
+    Raises WrongHash if the tag is not the pinned commit, Unavailable if it cannot be fetched."""
     scratch = Path(f"{destination}.git-clone")
     shutil.rmtree(scratch, ignore_errors=True)
     environment = dict(
@@ -100,7 +100,7 @@ def git_checkout(url, tag, commit, destination):
         GIT_HTTP_LOW_SPEED_TIME=str(CONNECT_TIMEOUT),
     )
     try:
-        # A host that swallows packets never reaches git's own limit, so ask it first.
+        # A host that drops packets never triggers git's own limit, so ask it first.
         run(["git", "ls-remote", url, tag], timeout=2 * CONNECT_TIMEOUT, env=environment)
         clone = ["git", "-c", "advice.detachedHead=false", "clone", "--quiet", "--depth=1"]
         run([*clone, "--branch", tag, url, str(scratch)], env=environment)
@@ -113,16 +113,16 @@ def git_checkout(url, tag, commit, destination):
 
 
 def apt_sites():
-    """Debian mirrors this machine's apt is set up for, as base addresses, best first.
+    """Return the base addresses of the Debian mirrors that apt is configured for, best first.
 
-    Raises Unavailable where there is no apt or it knows no mirror."""
+    Raises Unavailable if there is no apt or it knows no mirror."""
     columns = "$(SITE) $(CODENAME) $(COMPONENT)"
     targets = run(["apt-get", "indextargets", "--format", columns, "Created-By: Packages"])
     rows = [line.split() for line in targets.splitlines()]
-    # Security and update suites may live on a site of their own, without the main archive.
+    # Security and update suites may be on sites that do not have the main archive.
     sites = [row[0] for row in rows if len(row) == 3 and row[2] == "main" and "-" not in row[1]]
     if not sites:
-        # Before the first `apt-get update` there are no targets, only addresses to come.
+        # Before the first `apt-get update` there are no targets, only addresses to fetch.
         for line in run(["apt-get", "update", "--print-uris"]).splitlines():
             uri = line.split()[0].strip("'")
             site, dists, suite = uri.partition("/dists/")
@@ -136,8 +136,8 @@ def apt_sites():
 def apt_source(package, suite, directory):
     """Download a Debian source package, "name=version", of that suite into directory.
 
-    Works on any Debian and as any user: apt runs on a configuration of its own
-    and touches nothing of the system's. Raises Unavailable."""
+    Works on any Debian and as any user: apt gets a configuration of its own and changes
+    nothing of the system's. Raises Unavailable."""
     root = Path(directory).absolute()
     for folder in ("lists/partial", "cache/archives/partial", "empty"):
         (root / folder).mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Make the bootable image: iso.py IMAGE
 
-A hybrid image: it boots from a CD and, where the release brings its installer,
-from a disk, each under BIOS and UEFI. The same inputs give the same bytes.
+The image boots from CD and, if the release has its installer, from disk, under BIOS and UEFI.
+The same inputs give the same bytes.
 """
 
 import os
@@ -20,31 +20,31 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNEL = ROOT / "build" / "kernel" / "kernel.elf"
 CONFIGURATION = ROOT / "limine.conf"
 
-# The image's dates where the caller has not set SOURCE_DATE_EPOCH.
+# The dates in the image unless SOURCE_DATE_EPOCH is set.
 DEFAULT_EPOCH = "0"
 # Seconds for xorriso or the installer; each takes well under one.
 TOOL_TIMEOUT = 120
 
-# Where a master boot record holds the disk's signature, and ours: the installer
-# draws a random one, but the same inputs are to give the same image.
+# The disk signature in a master boot record, and ours: the installer writes a random one, but
+# the same inputs must give the same image.
 MBR_SIGNATURE_OFFSET = 0x1B8
 MBR_SIGNATURE = b"pfm\0"
 
-# El Torito: the number of 512-byte sectors the BIOS loads of the boot image.
+# El Torito: how many 512-byte sectors of the boot image the BIOS loads.
 BOOT_LOAD_SECTORS = 4
 
 
 class IsoFailed(Exception):
-    """A tool failed or a file is missing; carries what it said."""
+    """A tool failed or a file is missing; the message is what the tool said."""
 
 
 def unattended(configuration):
-    """The configuration with the menu skipped."""
+    """Return the configuration with the menu skipped."""
     return re.sub(r"(?m)^timeout:.*$", "timeout: 0", configuration, count=1)
 
 
 def with_cmdline(configuration, cmdline):
-    """The configuration with this command line in its first entry."""
+    """Return the configuration with this command line in its first entry."""
     return re.sub(
         r"(?m)^(\s+cmdline:).*$", lambda found: f"{found[1]} {cmdline}", configuration, count=1
     )
@@ -71,9 +71,9 @@ def _run(command):
 
 
 def installer(release, directory):
-    """Limine's program that makes an image bootable from a BIOS disk, or None.
+    """Return Limine's program that makes an image bootable from a BIOS disk, or None.
 
-    A distribution brings it installed, a binary release as one C file."""
+    A distribution has it installed, a binary release contains it as one C file."""
     source = release.directory / "limine.c"
     if source.exists():
         program = Path(directory, "limine")
@@ -83,9 +83,9 @@ def installer(release, directory):
 
 
 def make_iso(image, release, configuration, kernel=KERNEL, disk=True):
-    """Write the image for one Limine release; disk=False saves the half second for BIOS disks.
+    """Write the image for one Limine release; disk=False leaves out booting from BIOS disks.
 
-    Raises IsoFailed."""
+    That saves half a second. Raises IsoFailed."""
     image = Path(image)
     image.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=image.parent, prefix="iso-") as scratch:

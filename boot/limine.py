@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Find Limine's binary releases, or fetch the pinned one: limine.py prints what there is.
+"""Find Limine's binary releases, or fetch the pinned one: limine.py prints what it finds.
 
-They are looked for in this order: LIMINE_DIR (several may be given, separated
-by colons), the distribution's /usr/share/limine, the verified copy fetched
-before, the upstream binary release by git. LIMINE_DIR=none says that there is
-none: nothing is looked for, and nothing fetched.
+Searched in this order: LIMINE_DIR (several folders, separated by colons), the distribution's
+/usr/share/limine, the verified copy fetched before, the upstream binary release by git. With
+LIMINE_DIR=none nothing is searched or fetched.
 """
 
 import os
@@ -20,9 +19,9 @@ import pins
 
 DISTRIBUTION_DIR = Path("/usr/share/limine")
 FETCHED_DIR = Path(__file__).resolve().parent.parent / "build" / "third_party" / "limine"
-# What LIMINE_DIR holds on a machine that is to do without; a folder of that name is "./none".
+# The value of LIMINE_DIR for doing without Limine; a folder of that name is "./none".
 NONE = "none"
-# Seconds after a failed download during which nothing is tried again.
+# Seconds after a failed download before the next try.
 RETRY_AFTER = 3600
 
 HOW_TO_GET = (
@@ -32,14 +31,14 @@ HOW_TO_GET = (
 
 
 class NotFound(Exception):
-    """There is no Limine here; says why and how to get it."""
+    """There is no Limine; says why and how to get it."""
 
     def __init__(self, reason):
         super().__init__(f"limine: not found ({reason}); {HOW_TO_GET}")
 
 
 class Incomplete(Exception):
-    """A folder named in LIMINE_DIR lacks files; says which."""
+    """A folder in LIMINE_DIR lacks files; says which."""
 
     def __init__(self, directory, missing):
         super().__init__(f"limine: LIMINE_DIR: {directory} has no {', '.join(missing)}")
@@ -53,7 +52,7 @@ class Release:
 
     @property
     def version(self):
-        """The release's number as its BIOS stage says it, "8.2.0"."""
+        """The release's number, "8.2.0", from its BIOS stage."""
         stage = (self.directory / "limine-bios.sys").read_bytes()
         match = re.search(rb"Limine (\d+\.\d+\.\d+)", stage)
         return match[1].decode() if match else "unknown"
@@ -71,10 +70,10 @@ def verify(directory):
 
 
 def fetch_release():
-    """The pinned release below build/, downloaded at need.
+    """Return the pinned release, below build/; downloads it if necessary.
 
-    Raises NotFound and, when it is not what was pinned, fetch.WrongHash. A
-    failed download is not tried again for RETRY_AFTER seconds."""
+    Raises NotFound and, if it is not what was pinned, fetch.WrongHash. A failed download is
+    not tried again for RETRY_AFTER seconds."""
     failure = FETCHED_DIR.with_suffix(".unavailable")
     if FETCHED_DIR.is_dir():
         verify(FETCHED_DIR)
@@ -97,7 +96,7 @@ def fetch_release():
 
 
 def releases():
-    """Every Limine release to boot with, the preferred one first.
+    """Return every Limine release to boot with, the preferred one first.
 
     Raises NotFound, Incomplete or fetch.WrongHash."""
     where = os.environ.get("LIMINE_DIR", "")
@@ -120,7 +119,7 @@ def main():
         for release in releases():
             print(f"Limine {release.version}: {release.directory}")
     except NotFound as e:
-        print(f"{e}; the stand-in loader boots the kernel meanwhile")
+        print(f"{e}; the stand-in loader boots the kernel instead")
     except (Incomplete, fetch.WrongHash) as e:
         sys.exit(str(e))
 

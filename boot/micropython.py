@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Get MicroPython's source: micropython.py DIRECTORY
 
-DIRECTORY becomes a verified copy of the pinned release: the one already there,
-else Debian's source package through apt, else upstream's git tag. A file
-beside it, DIRECTORY.sha256, holds the hash that a later run checks it by.
+DIRECTORY becomes a verified copy of the pinned release: the one already there, else Debian's
+source package through apt, else upstream's git tag. A file next to it, DIRECTORY.sha256, holds
+the hash by which a later run verifies it.
 """
 
 import shutil
@@ -24,7 +24,7 @@ def from_debian(destination):
         tarball = Path(scratch, pins.MICROPYTHON_TARBALL)
         fetch.verify(tarball.name, pins.MICROPYTHON_TARBALL_SHA256, fetch.sha256_file(tarball))
         with tarfile.open(tarball) as archive:
-            # Python 3.11.2, Debian 12's, has no filters yet; the hash vouches for the members.
+            # Debian 12's Python 3.11.2 has no filters yet; the hash has been verified.
             archive.extraction_filter = getattr(tarfile, "data_filter", None)
             archive.extractall(Path(scratch, "tree"))
         (top,) = Path(scratch, "tree").iterdir()
@@ -41,15 +41,15 @@ def from_git(destination):
 def get(destination):
     """Make destination the verified source.
 
-    Raises fetch.WrongHash when a copy is not what it should be, and
-    fetch.Unavailable, with the reasons, when no source can be reached."""
+    Raises fetch.WrongHash if a copy was changed, and fetch.Unavailable, with the reasons, if
+    no source can be reached."""
     destination = Path(destination).absolute()
     record = Path(f"{destination}.sha256")
     if destination.is_dir() and record.exists():
         expected = record.read_text().strip()
         fetch.verify(str(destination), expected, fetch.sha256_tree(destination))
         return
-    # Without its record the tree is what an interrupted run has left.
+    # A tree without its record is left from an interrupted run.
     shutil.rmtree(destination, ignore_errors=True)
     destination.parent.mkdir(parents=True, exist_ok=True)
     reasons = []

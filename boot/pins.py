@@ -1,4 +1,4 @@
-"""The third parties this project builds on, each pinned to what was tried."""
+"""The third parties that this project needs, each pinned to the version that was tested."""
 
 # The Debian source package is upstream's release tarball without the
 # submodules that Debian does not need ("+ds"); the build needs none of them.
@@ -13,12 +13,12 @@ MICROPYTHON_COMMIT = "f498a16c7db6d4b2de200b3e0856528dfe0613c3"
 # 2025-04-15, the day of its release, in seconds since 1970.
 MICROPYTHON_DATE = "1744675200"
 
-# The lowest release that is supported; newer ones may be put in LIMINE_DIR.
+# The lowest supported release; LIMINE_DIR may hold a newer one.
 LIMINE_VERSION = "8.2.0"
 LIMINE_GIT = "https://github.com/limine-bootloader/limine.git"
 LIMINE_TAG = "v8.2.0-binary"
 LIMINE_COMMIT = "1dbdf77f82211c42969c7c5114377436fabc9187"
-# What a hybrid ISO needs of a Limine release, with the pinned release's hashes.
+# The files of a Limine release that a hybrid ISO needs, with the pinned release's hashes.
 LIMINE_FILES_SHA256 = {
     "limine-bios.sys": "8382e36ff9d51e52e9160842f834a346028edf9e0319b1c728d290e3044a44a7",
     "limine-bios-cd.bin": "3b889bf946b1f248c93efa90fd1718aad79f867e8184f9167a0b9875a0c41191",

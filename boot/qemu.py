@@ -1,4 +1,4 @@
-"""The machine: QEMU's command line, a process that cannot be left behind, and how it ended.
+"""QEMU: its command line, a process that cannot be left behind, and how it ended.
 
 boot = Boot(loader=DIRECT, memory="6G", cmdline="selftest")
 with Machine(boot, timeout=120) as machine:
@@ -24,18 +24,18 @@ import iso
 ROOT = Path(__file__).resolve().parent.parent
 STAND_IN = ROOT / "build" / "direct" / "direct.elf"
 
-# The loader that needs no third party; the other kind is a limine.Release.
+# The stand-in loader; any other is a limine.Release.
 DIRECT = "direct"
 
-# Where the guest writes its exit code: QEMU ends with status (code << 1) | 1.
+# The port for the guest's exit code: QEMU ends with status (code << 1) | 1.
 DEBUG_EXIT = "isa-debug-exit,iobase=0xf4,iosize=0x04"
 
-# Above this the guest's memory is not reserved on the host, which may have less.
+# More guest memory than this is not reserved on the host, which may have less.
 RESERVED_MEMORY = 4 << 30
-# What QEMU's `max` processor has by default under TCG.
+# Physical address bits of QEMU's `max` processor under TCG.
 DEFAULT_PHYS_BITS = 40
 
-# Debian's name, and others'; OVMF_CODE and OVMF_VARS override both.
+# Paths on Debian and on other distributions; OVMF_CODE and OVMF_VARS override both.
 FIRMWARE = (
     ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
     ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
@@ -85,7 +85,7 @@ class FirmwareMissing(Exception):
 
 
 class MachineEnded(Exception):
-    """The machine ended while something was still expected of it; carries its Ending."""
+    """The machine ended before it was expected to; carries its Ending."""
 
     def __init__(self, ending):
         super().__init__(f"the machine ended: {ending.name} ({ending.meaning})")
@@ -93,7 +93,7 @@ class MachineEnded(Exception):
 
 
 class MachineSilent(Exception):
-    """Nothing came from the machine's serial port for so many seconds."""
+    """The machine's serial port was silent for that many seconds."""
 
     def __init__(self, seconds):
         super().__init__(f"no output from the machine for {seconds} s")
@@ -101,12 +101,11 @@ class MachineSilent(Exception):
 
 @dataclass(frozen=True)
 class Boot:
-    """One way to boot: who loads the kernel, under which firmware, on what machine.
+    """One way to boot: loader, firmware and machine.
 
-    loader is DIRECT or a limine.Release, options are for the stand-in loader
-    alone, image is where the ISO is made for Limine, medium what the machine
-    takes it for: "cdrom" or "disk". menu shows Limine's menu first, which counts
-    down and then takes the first entry."""
+    loader is DIRECT or a limine.Release, options are for the stand-in loader only, image is
+    where the ISO for Limine is written, medium is "cdrom" or "disk". menu shows Limine's menu,
+    which boots the first entry after its countdown."""
 
     loader: object = DIRECT
     firmware: str = "bios"
@@ -127,7 +126,7 @@ class Boot:
 
 
 def firmware_files():
-    """Paths of OVMF's code and of its variables, as pristine; FirmwareMissing."""
+    """Return the paths of OVMF's code and pristine variables. Raises FirmwareMissing."""
     code = os.environ.get("OVMF_CODE")
     pairs = [(code, os.environ.get("OVMF_VARS"))] if code else FIRMWARE
     for code, variables in pairs:
@@ -137,7 +136,9 @@ def firmware_files():
 
 
 def parse_size(text):
-    """Bytes of a size as QEMU's -m takes it ("6G", "size=512M", "64"); None if it is none."""
+    """Return the bytes of a size in the form of QEMU's -m ("6G", "size=512M", "64").
+
+    Returns None if it is no such size."""
     match = re.fullmatch(r"(?:size=)?(\d+)([KMGT]?)B?(?:,.*)?", text, re.IGNORECASE)
     if not match:
         return None
@@ -145,7 +146,7 @@ def parse_size(text):
 
 
 def _machine_options(boot):
-    """Processor, board and memory; what boot.qemuflags names itself is left to it."""
+    """Return options for processor, board and memory; those in boot.qemuflags win."""
     flags = shlex.split(boot.qemuflags)
     memory = boot.memory
     if "-m" in flags[:-1]:
@@ -157,7 +158,7 @@ def _machine_options(boot):
     if "-accel" not in flags:
         options += ["-accel", "tcg"]
     if "-cpu" not in flags:
-        # RAM of this size needs one more bit, for the hole below 4 GiB moves some of it up.
+        # One bit more than the size needs: the hole below 4 GiB moves some RAM up.
         bits = max(DEFAULT_PHYS_BITS, (2 * size).bit_length())
         options += ["-cpu", "max" if bits == DEFAULT_PHYS_BITS else f"max,phys-bits={bits}"]
     if not {"-M", "-machine"} & set(flags):
@@ -169,13 +170,13 @@ def _machine_options(boot):
 
 
 def _loader_options(boot):
-    """What the machine boots from; makes the ISO for Limine.
+    """Return the options for what the machine boots from; makes the ISO for Limine.
 
     Raises iso.IsoFailed, FirmwareMissing."""
     if boot.loader == DIRECT:
         if boot.firmware != "bios":
             raise ValueError("the stand-in loader boots under BIOS only")
-        # A comma starts the next module in -initrd; the words after the file are its string.
+        # In -initrd a comma starts the next module; the words after the file are its string.
         module = f"{boot.kernel} {boot.cmdline}".strip().replace(",", ",,")
         options = ["-kernel", str(STAND_IN), "-initrd", module]
         return options + (["-append", boot.options] if boot.options else [])
@@ -194,7 +195,9 @@ def _loader_options(boot):
 
 
 def command(boot, chardev, extra=()):
-    """QEMU's command line, the guest's first serial port on this chardev; None: it has no port."""
+    """Return QEMU's command line, with the guest's serial port on this chardev.
+
+    If chardev is None, the guest has no serial port."""
     serial = ["-chardev", f"{chardev},id=serial", "-serial", "chardev:serial"]
     return [
         "qemu-system-x86_64",
@@ -214,8 +217,8 @@ def die_with_parent(parent):
 
 
 def _decode(status, complaint):
-    """The Ending for QEMU's exit status and what it wrote to standard error."""
-    # QEMU's own failure has status 1 too; only then does it complain without "warning:".
+    """Return the Ending for QEMU's exit status and its standard error."""
+    # QEMU's own failure has status 1 too; only then is there an error without "warning:".
     failed = re.search(r"(?m)^qemu-system-x86_64: (?!warning:|terminating on signal)", complaint)
     if status == 0:
         return Ending.RESET
@@ -225,7 +228,7 @@ def _decode(status, complaint):
 
 
 class Process:
-    """QEMU running: dies with this process, and after timeout seconds if one is given."""
+    """A running QEMU, killed when this process dies or after timeout seconds, if given."""
 
     def __init__(self, argv, timeout=None, **streams):
         parent = os.getpid()
@@ -248,7 +251,7 @@ class Process:
         self.popen.kill()
 
     def wait(self, timeout=None):
-        """How it ended; when that takes longer than timeout seconds, it is made to end."""
+        """Return how it ended; kill it if that takes longer than timeout seconds."""
         try:
             status = self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -257,7 +260,7 @@ class Process:
         return Ending.TIMED_OUT if self.timed_out else _decode(status, self.complaint())
 
     def complaint(self):
-        """What QEMU has written to standard error so far."""
+        """Return what QEMU has written to standard error so far."""
         self._stderr.seek(0)
         return self._stderr.read().decode(errors="replace")
 
@@ -278,12 +281,11 @@ class Process:
 
 
 class Machine(Process):
-    """A machine whose serial port is ours: to read, to write, to wait upon.
+    """A machine whose serial port this process reads and writes.
 
-    read, write and inWaiting are what MicroPython's pyboard.py asks of a serial
-    port. silence is how many seconds may pass without output while some is
-    awaited. transcript holds every byte that came. Each reader raises
-    MachineEnded, or MachineSilent."""
+    read, write and inWaiting are what MicroPython's pyboard.py needs of a serial port. silence
+    is how many seconds may pass without expected output. transcript holds every byte received.
+    Each reader raises MachineEnded or MachineSilent."""
 
     def __init__(self, boot, timeout, silence=None, extra=()):
         argv = command(boot, "stdio,signal=off", extra)
@@ -294,7 +296,7 @@ class Machine(Process):
         self.consumer = None
 
     def _fill(self, wait):
-        """Take in what is there, or wait for it if told to; False at the machine's end."""
+        """Receive what is there, waiting for it if told to; return False at the end."""
         output = self.popen.stdout
         if not select.select([output], [], [], self.silence if wait else 0)[0]:
             if wait:
@@ -319,7 +321,7 @@ class Machine(Process):
         return bytes(self.transcript[self._taken - size : self._taken])
 
     def read_until(self, ending):
-        """Everything up to and with these bytes."""
+        """Return everything up to and including these bytes."""
         start = self._taken
         while True:
             found = self.transcript.find(ending, max(start, self._taken - len(ending)))
@@ -331,7 +333,7 @@ class Machine(Process):
                 raise MachineEnded(self.wait())
 
     def read_all(self):
-        """Everything until the machine ends."""
+        """Return everything until the machine ends."""
         while self._fill(wait=True):
             pass
         data = bytes(self.transcript[self._taken :])

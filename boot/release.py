@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Say which MicroPython release a source is: release.py DIRECTORY
+"""Determine which MicroPython release a source is: release.py DIRECTORY
 
-Prints the variables by which MicroPython's build is told its version and its
-date, "NAME=value ...": the same source gives the same ones, wherever and
-whenever it is built. Ends with one line where a source cannot be built from.
+Prints the variables that give MicroPython's build its version and date, as "NAME=value ...":
+the same source gives the same values, wherever and whenever it is built. Exits with one line
+if the source cannot be used.
 """
 
 import os
@@ -14,13 +14,13 @@ from pathlib import Path
 import fetch
 import pins
 
-# The first release with all that the kernel uses. What comes after the latest
-# one that was tried is taken as it is; another major number is another language.
+# The first release with everything that the kernel uses. Releases later than the latest one
+# tested are accepted; another major number is another language.
 OLDEST = (1, 25, 0)
 
 VERSION_FILE = "py/mpconfig.h"
-# What is built from the source. Upstream keeps more in submodules, of which
-# archives hold empty folders; none of those is needed.
+# The folders that the build uses. Upstream has more as submodules, which are empty in archives
+# and not needed.
 NEEDED = (
     "extmod",
     "lib/crypto-algorithms",
@@ -42,13 +42,13 @@ class Unsupported(Exception):
 
 
 def missing_folders(directory):
-    """What of NEEDED is not there, or empty."""
+    """Return the folders of NEEDED that are missing or empty."""
     folders = {name: Path(directory, name) for name in NEEDED}
     return [name for name, path in folders.items() if not path.is_dir() or not any(path.iterdir())]
 
 
 def version(directory):
-    """Its number, a tuple of three, and whether it is a preview. Raises Unsupported."""
+    """Return its number, a tuple of three, and whether it is a preview. Raises Unsupported."""
     try:
         text = Path(directory, VERSION_FILE).read_text()
     except OSError as e:
@@ -62,9 +62,9 @@ def version(directory):
 
 
 def dated(directory):
-    """Seconds since 1970 of the last change: the commit's where git knows, else the archive's.
+    """Return the seconds since 1970 of the last change: from git if possible, else the archive.
 
-    An archive gives its files the time of the commit that it was made of."""
+    An archive gives its files the time of its commit."""
     if Path(directory, ".git").exists():
         try:
             return int(fetch.run(["git", "-C", str(directory), "log", "-1", "--format=%ct"]))
@@ -74,7 +74,7 @@ def dated(directory):
 
 
 def variables(directory):
-    """{name: value} for MicroPython's build; what the environment holds goes first.
+    """Return {name: value} for MicroPython's build; the environment takes precedence.
 
     Raises Unsupported."""
     number, preview = version(directory)
@@ -89,7 +89,7 @@ def variables(directory):
     pinned = tag == pins.MICROPYTHON_TAG
     found = {
         "MICROPY_GIT_TAG": tag,
-        # Nothing here uses it; unless told one, upstream's script asks this project's git.
+        # Not used here; if it is missing, upstream's script asks this project's git.
         "MICROPY_GIT_HASH": pins.MICROPYTHON_COMMIT[:10] if pinned else "unknown",
         "SOURCE_DATE_EPOCH": pins.MICROPYTHON_DATE if pinned else str(dated(directory)),
     }

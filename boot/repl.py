@@ -1,4 +1,4 @@
-"""Running Python on the machine: MicroPython's raw REPL through upstream's pyboard.py."""
+"""Running Python on the machine: MicroPython's raw REPL, through upstream's pyboard.py."""
 
 import ast
 import importlib.util
@@ -8,8 +8,8 @@ from pathlib import Path
 
 PROMPT = b">>> "
 
-# Ends the input's run as the machine's own exit codes say it. The frame that
-# running it this way adds to a traceback is the first one.
+# Turns SystemExit into the machine's exit code. The first frame of a traceback is of this
+# wrapper.
 _PROGRAM = """\
 try:
     exec(compile({source!r}, "<stdin>", "exec"))
@@ -20,7 +20,7 @@ _ADDED_FRAME = b'  File "<stdin>", line 2, in <module>\r\n'
 
 
 def pyboard(micropython):
-    """Upstream's tools/pyboard.py as a module, from a MicroPython source folder."""
+    """Return upstream's tools/pyboard.py as a module, from a MicroPython source folder."""
     path = Path(micropython, "tools", "pyboard.py")
     spec = importlib.util.spec_from_file_location("pyboard", path)
     module = importlib.util.module_from_spec(spec)
@@ -29,20 +29,20 @@ def pyboard(micropython):
 
 
 class Repl:
-    """A raw REPL on a qemu.Machine that shows its prompt."""
+    """A raw REPL on a qemu.Machine that is at its prompt."""
 
     def __init__(self, machine, micropython):
         module = pyboard(micropython)
-        # Pyboard makes its port from a name: for "exec:" the port of a process, here the machine's.
+        # For the name "exec:" Pyboard uses the port of a process; here that is the machine's.
         module.ProcessToSerial = lambda _: machine
         self._board = module.Pyboard("exec:")
         self._board.enter_raw_repl(soft_reset=False)
 
     def run(self, source, consumer=None):
-        """Run source to its end; its output and its traceback, as bytes, each "" if none.
+        """Run source to its end; return its output and its traceback as bytes, empty if none.
 
-        consumer(data) gets the output as it comes, instead. Raises what
-        qemu.Machine raises."""
+        With a consumer, consumer(data) gets the output as it arrives. Raises what qemu.Machine
+        raises."""
         self._board.exec_raw_no_follow(source)
         if consumer is None:
             return self._board.follow(timeout=None)
@@ -54,19 +54,19 @@ class Repl:
         self._board.exec_raw_no_follow(source)
 
     def follow(self):
-        """Wait for the end of what was sent; its output and its traceback."""
+        """Wait for the end of what was sent; return its output and its traceback."""
         return self._board.follow(timeout=None)
 
     def exit(self):
-        """Back to the friendly REPL."""
+        """Return to the friendly REPL."""
         self._board.exit_raw_repl()
 
 
 def echoing(source):
-    """The source with every statement that is an expression printing its value, as at a prompt.
+    """Return the source with each expression statement printing its value, as at a prompt.
 
-    Lines keep their numbers. What is not Python stays as it is: to say so is
-    for MicroPython."""
+    Lines keep their numbers. A source that is not valid Python is returned unchanged, for
+    MicroPython to report."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -75,7 +75,7 @@ def echoing(source):
             return source
     lines = [line.encode() for line in source.split("\n")]
     for node in reversed(list(_shown(tree.body))):
-        # A tuple of its own: a starred expression would else spread into arguments.
+        # In a tuple, since a starred expression would spread into arguments.
         for line, column, text in (
             (node.end_lineno, node.end_col_offset, b"))"),
             (node.lineno, node.col_offset, b"__repl_print__(("),
@@ -86,7 +86,7 @@ def echoing(source):
 
 
 def _shown(body):
-    """Expression statements of the top level in the order of their text, nested ones too."""
+    """Yield the expression statements outside functions and classes, in the order of the text."""
     for node in body:
         if isinstance(node, ast.Expr):
             yield node
@@ -98,7 +98,7 @@ def _shown(body):
 
 
 def run_input(repl, source, consumer):
-    """Run a program as if it were typed at the prompt; its traceback, "" if it raised nothing.
+    """Run a program as if it were typed at the prompt; return its traceback, empty if none.
 
     SystemExit ends the machine."""
     source = source.replace("\r\n", "\n").replace("\r", "\n")
@@ -108,6 +108,6 @@ def run_input(repl, source, consumer):
 
 
 def show(data):
-    """Write what the machine sent to standard output, its line ends as the host's."""
+    """Write the machine's output to standard output, with the host's line ends."""
     sys.stdout.buffer.write(data.replace(b"\r", b""))
     sys.stdout.buffer.flush()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Boot the kernel in QEMU: at a terminal its prompt is the user's, else standard input is run.
+"""Boot the kernel in QEMU: interactively at a terminal, else run standard input.
 
-Takes from the environment what the Makefile's variables hold: MEMORY, CMDLINE,
-QEMUFLAGS, TIMEOUT (seconds), SERIAL (stdio or pty). Ends with status 0 when the
-machine powered off, else with qemu.Ending's value and a line that says why.
+Reads the Makefile's variables MEMORY, CMDLINE, QEMUFLAGS, TIMEOUT (seconds) and SERIAL (stdio
+or pty) from the environment. Exits with 0 if the machine powered off, else with qemu.Ending's
+value and a line that says why.
 """
 
 import argparse
@@ -19,9 +19,9 @@ import limine
 import qemu
 import repl
 
-# Seconds without a byte on the serial port until a boot counts as hung.
+# Seconds without output after which a boot counts as hung.
 SILENCE = 120
-# Seconds from the order to power off to QEMU's end.
+# Seconds from the request to power off until QEMU must have ended.
 POWER_OFF_TIMEOUT = 10
 
 GDB_PORT = 1234
@@ -32,7 +32,9 @@ def say(text):
 
 
 def choose_loader(wanted, firmware):
-    """The loader for "auto", "limine" or "direct"; SystemExit with one line if it cannot be had."""
+    """Return the loader for "auto", "limine" or "direct".
+
+    Raises SystemExit with one line if there is none."""
     if wanted not in ("auto", "limine", "direct"):
         sys.exit(f"LOADER={wanted}: must be auto, limine or direct")
     if wanted != "direct":
@@ -43,7 +45,7 @@ def choose_loader(wanted, firmware):
                 sys.exit(f"{e}; the stand-in loader boots under BIOS only")
             if wanted == "limine":
                 sys.exit(str(e))
-            say(f"{e}; booting by the stand-in loader")
+            say(f"{e}; booting with the stand-in loader")
         except (limine.Incomplete, fetch.WrongHash) as e:
             sys.exit(str(e))
     if firmware == "uefi":
@@ -52,7 +54,7 @@ def choose_loader(wanted, firmware):
 
 
 def report(ending, process):
-    """Say how the machine ended unless all is well; the exit status to end with."""
+    """Print how the machine ended unless all is well; return the exit status."""
     complaint = process.complaint()
     if complaint:
         say(complaint.rstrip())
@@ -62,24 +64,24 @@ def report(ending, process):
 
 
 def interactive(boot, serial, timeout, extra):
-    """Give the user the machine's serial port: on this terminal, or on a pty of its own."""
+    """Connect the user to the machine's serial port: on this terminal, or on a pty."""
     if serial == "pty":
-        # QEMU itself prints the device's name.
+        # QEMU prints the device's name.
         argv = qemu.command(boot, "pty", extra)
         with qemu.Process(argv, timeout) as process:
             ending = process.wait()
             return 0 if ending == qemu.Ending.RESET else report(ending, process)
     monitor = ["-mon", "chardev=serial,mode=readline"]
     argv = qemu.command(boot, "stdio,mux=on,signal=off", [*monitor, *extra])
-    say("To leave: machine.reset(), or Ctrl-A and then X. Ctrl-A Ctrl-A sends one.")
+    say("To leave: machine.reset(), or Ctrl-A and then X. Ctrl-A Ctrl-A sends a Ctrl-A.")
     terminal = termios.tcgetattr(sys.stdin)
     with qemu.Process(argv, timeout) as process:
         try:
             ending = process.wait()
         finally:
-            # QEMU that was killed has left the terminal raw.
+            # A killed QEMU leaves the terminal raw.
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, terminal)
-        # At a terminal to quit QEMU is a way to leave.
+        # Quitting QEMU at a terminal is not an error.
         return 0 if ending == qemu.Ending.RESET else report(ending, process)
 
 
@@ -111,10 +113,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--loader", default="auto", help="auto, limine or direct")
     parser.add_argument("--firmware", default="bios", choices=("bios", "uefi"))
-    parser.add_argument("--gdb", action="store_true", help="wait for gdb before the first byte")
+    parser.add_argument("--gdb", action="store_true", help="stop at once and wait for gdb")
     parser.add_argument("--micropython", required=True, help="MicroPython's source folder")
     arguments = parser.parse_args()
-    # Whoever started this may be killed in a way that leaves no chance to end QEMU.
+    # The parent may be killed without a chance to end QEMU.
     qemu.die_with_parent(os.getppid())
 
     environment = os.environ.get
@@ -134,7 +136,7 @@ def main():
         serial = environment("SERIAL") or "stdio"
         if serial == "pty" or sys.stdin.isatty():
             return interactive(boot, serial, timeout, extra)
-        # Under gdb the machine is silent for as long as the user thinks.
+        # Under gdb the user may stop the machine for any time.
         silence = None if arguments.gdb else SILENCE
         return piped(boot, timeout, silence, extra, arguments.micropython)
     except (iso.IsoFailed, qemu.FirmwareMissing) as e:
@@ -142,7 +144,7 @@ def main():
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Nobody reads on: end as what is written to a closed pipe ends, without a traceback.
+        # The reader has closed the pipe: end as SIGPIPE would, without a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
 
