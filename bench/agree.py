@@ -1,13 +1,13 @@
-"""The check before timing: that a peer did the same work."""
+"""The check before timing that a peer did the same work."""
 
 
 class DisagreementError(Exception):
-    """`who`'s way to do `work` gave `found` where the frame manager's gave `expected`."""
+    """`who` gave `found` for `work`, the frame manager `expected`."""
 
 
 def agree(work, who, found, expected):
     """Raise DisagreementError unless both are equal."""
     if found != expected:
         raise DisagreementError(
-            "{}: {} came to {}, the frame manager to {}".format(work, who, found, expected)
+            "{}: {} gave {}, the frame manager {}".format(work, who, found, expected)
         )

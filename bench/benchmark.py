@@ -1,4 +1,4 @@
-"""Runs the suite where MicroPython runs, and prints a line of JSON for each row.
+"""Runs the suite on the port that runs this, and prints a line of JSON per row.
 
 micropython -m bench.benchmark
 """
@@ -9,7 +9,7 @@ from .suite import rows
 
 
 def run():
-    """Print the rows of the suite, each as `BENCH {…}`, as they come."""
+    """Print each row of the suite as `BENCH {…}` as soon as it is measured."""
     for row in rows():
         print("BENCH", json.dumps(row.values()))
 

@@ -1,4 +1,4 @@
-"""Rows of single calls: flags of one frame, a guard, allocation; and of many frames in one call."""
+"""Rows of single calls (flags of a frame, a guard, allocation) and of calls on many frames."""
 
 from array import array
 
@@ -17,13 +17,13 @@ from .measure import compare
 _FLAG = PageFlags.DIRTY
 _REFERENCE_SIZE = 64
 
-# Statements in the body of a loop, and rounds of it.
+# Statements per loop body, and rounds of the loop.
 _UNROLLED = 20
 _ROUNDS = 1000 if ffi else 100
 _CALLS = _UNROLLED * _ROUNDS
 _MANY = 4096
 
-# A block of this order is split down to one of the order below, and merged again.
+# Allocating _SPLIT_TO splits a block of _SPLIT_FROM, freeing merges it again.
 _SPLIT_FROM = 11
 _SPLIT_TO = 1
 
@@ -36,7 +36,7 @@ _GUARD = """with manager.get(pfn) as f:
 
 
 def _loop(statement):
-    """Return a function that runs the statement `_CALLS` times, many to a round of its loop."""
+    """Return a function that runs the statement `_CALLS` times, in an unrolled loop."""
     body = "".join(["        " + statement + "\n" for _ in range(_UNROLLED)])
     found = {}
     exec("def run(manager, pfn, flag):\n    for _ in range(%d):\n%s" % (_ROUNDS, body), found)
@@ -92,7 +92,7 @@ class _Buddy:
         ).blocks
 
     def agree(self, work):
-        """Check that both have as many free blocks of each order."""
+        """Check that both have the same number of free blocks of each order."""
         for order in range(ORDER_MAX + 1):
             agree(work, "C buddy", peers.buddy_blocks(self.state_virt, order), self.blocks(order))
 
@@ -113,7 +113,10 @@ class _Buddy:
 
 
 def _clear_below(alloc, blocks):
-    """Allocate until blocks of `_SPLIT_FROM` are the smallest free ones above order 0; return what was allocated."""
+    """Allocate until blocks of `_SPLIT_FROM` are the smallest free ones above order 0.
+
+    Returns what was allocated.
+    """
     taken = [alloc(_SPLIT_FROM)]
     while not blocks(_SPLIT_FROM):
         taken.append(alloc(_SPLIT_FROM))
@@ -129,7 +132,7 @@ def _alloc_calls(manager, frames):
     empty = _loop("pass")
     manager.drain()
     buddy.agree("init")
-    # One frame held keeps its buddy from merging: the hot case has nothing to split.
+    # Holding one frame keeps its buddy from merging, so order 0 has nothing to split.
     held = (manager.alloc(), buddy.alloc(0))
     run = _loop("manager.free(manager.alloc())")
     jobs = [
@@ -174,7 +177,7 @@ def _alloc_calls(manager, frames):
 
 
 def call_rows(frames):
-    """Return the rows of calls on a machine of that many frames."""
+    """Return the rows of calls on a machine of `frames` frames."""
     lazy = lazy_machine(frames)
     manager = lazy.boot()
     rows = _flag_calls(manager, frames) + _alloc_calls(manager, frames)

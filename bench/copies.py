@@ -1,4 +1,4 @@
-"""Rows of memcpy: the C library's, and the ways that it could copy."""
+"""Rows of memcpy: the C library's, and other ways to copy."""
 
 from .agree import agree
 from .cpeers import peers
@@ -20,7 +20,7 @@ _WAYS = (
 
 
 def copy_rows():
-    """Return the rows of copies, in nanoseconds a KiB, by block size in bytes."""
+    """Return the rows of copies, in nanoseconds per KiB, by block size in bytes."""
     largest = _SIZES[-1]
     block = memory(2 * largest)
     source, target = block.virt, block.virt + largest

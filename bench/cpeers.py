@@ -1,6 +1,6 @@
-"""The C peers (see peers/peers.h) as functions: through ffi on the unix port, a module of the kernel on the target.
+"""The C peers (peers/peers.h): through ffi on the unix port, as a kernel module on the target.
 
-On the unix port the environment's BENCH_PEERS names the shared library.
+On the unix port BENCH_PEERS in the environment names the shared library.
 """
 
 try:
@@ -8,7 +8,7 @@ try:
 except ImportError:
     ffi = None
 
-# Functions without a result, and with one: how many arguments each takes.
+# Functions without a result, then those with one, and their numbers of arguments.
 _ACTIONS = {
     "peer_memset": 2,
     "peer_fill": 3,

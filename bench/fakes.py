@@ -1,7 +1,7 @@
 """Machines of any size to build an array for, and memory for the peers' arrays.
 
-On the unix port memory is in huge pages, where the host has them, as the HHDM of
-a kernel is; on the target it is frames of the kernel's own.
+On the unix port memory is in huge pages where the host has them, like a kernel's HHDM; on the
+target it is in frames of the kernel.
 """
 
 from pfm import PFM
@@ -10,7 +10,7 @@ from pfm.frame.entry import ENTRY_SIZE
 from pfm.memmap import protocol
 from pfm.testing import FakeMachine, ffi
 
-# Besides the entries: the control page and the pages that stand for many.
+# Besides the entries: the control page and the shared pages.
 _EXTRA_PAGES = 16
 
 # <sys/mman.h> of Linux on x86-64: PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -20,8 +20,8 @@ _PRIVATE = 0x02 | 0x20 | 0x4000
 _HUGE = 14
 _HUGE_SIZE = 2 << 20
 
-# Of fewer entries to write all is quicker than to share pages, for which the host
-# takes some six microseconds for each mapping, and more for each page when it is first written.
+# With fewer entries, writing all is faster than sharing pages: the host takes some six
+# microseconds per mapping, and more for each page when it is first written.
 SHARED_MIN = 1 << 20
 
 if ffi:
@@ -32,7 +32,7 @@ if ffi:
 
 
 class HugeMemory:
-    """`size` bytes of the host's memory at `virt`, zeroed, in huge pages where it has them."""
+    """`size` bytes of zeroed host memory at `virt`, in huge pages where the host has them."""
 
     def __init__(self, size):
         self._size = size + _HUGE_SIZE
@@ -41,27 +41,27 @@ class HugeMemory:
         _madvise(self._start, self._size, _HUGE)
 
     def space(self, take_table):
-        """Return that an array lies in this memory as it is."""
+        """Return None: an array in this memory is not mapped."""
         return None
 
     def close(self):
-        """Give the memory back."""
+        """Unmap the memory."""
         _munmap(self._start, self._size)
 
 
 class KernelMemory:
-    """`size` bytes in frames of the machine that the kernel runs on, zeroed, at `virt` in the HHDM."""
+    """`size` bytes of zeroed frames of the kernel's machine, at `virt` in the HHDM."""
 
     def __init__(self, size):
         self._pfn = PFM.alloc_contiguous((size + PAGE_SIZE - 1) >> PAGE_SHIFT, zero=True)
         self.virt = PFM.as_virt(self._pfn << PAGE_SHIFT)
 
     def space(self, take_table):
-        """Return that an array lies in this memory as it is."""
+        """Return None: an array in this memory is not mapped."""
         return None
 
     def close(self):
-        """Give the frames back."""
+        """Free the frames."""
         PFM.free(self._pfn)
 
 
@@ -71,16 +71,22 @@ def memory(size):
 
 
 def machine(frames):
-    """Return a machine whose RAM is all of that many frames but the first, and whose array lies at RAM's top as it is."""
+    """Return a machine of `frames` frames, all RAM but the first.
+
+    Its array is at the top of RAM and is not mapped.
+    """
     pages = (frames * ENTRY_SIZE >> PAGE_SHIFT) + _EXTRA_PAGES
-    # Only the array is there: init touches nothing else.
+    # Only the array is backed by memory: init writes nothing else.
     top = memory(pages << PAGE_SHIFT)
     top.virt -= (frames - pages) << PAGE_SHIFT
     return FakeMachine(_entries(frames), memory=top)
 
 
 def lazy_machine(frames):
-    """Return such a machine whose array shares pages until they are written; a plain one on the target."""
+    """Return such a machine whose array pages are shared until written.
+
+    On the target it is a plain one.
+    """
     return FakeMachine(_entries(frames)) if ffi else machine(frames)
 
 

@@ -1,4 +1,4 @@
-"""Rows of flags: over a range, over an array of frames, and counted."""
+"""Rows of flags: of a range, of an array of frames, and counted."""
 
 from array import array
 
@@ -15,7 +15,7 @@ from .measure import compare
 
 _FLAG = PageFlags.DIRTY
 _REFERENCE_SIZE = 64
-# Enough for all caches to be left at random; under TCG that takes 0.3 us a frame.
+# Enough for random accesses to miss all caches; under TCG it takes 0.3 us per frame.
 _BATCH = 1 << 20 if ffi else 1 << 18
 
 
@@ -29,8 +29,9 @@ def _in_order(frames: ptr32, count: int):
 
 @micropython.viper
 def _at_random(frames: ptr32, count: int, limit: int):
-    """Fill `frames` with frame numbers from 1 to below `limit`, a power of two of at most 2**24."""
-    # A linear congruential generator of 30 bits, of which the upper are the better (Marsaglia's multiplier).
+    """Fill `frames` with random numbers from 1 to below `limit`, a power of two up to 2**24."""
+    # A linear congruential generator of 30 bits with Marsaglia's multiplier; the upper bits
+    # are the better ones.
     seed = 1
     i = 0
     while i < count:
@@ -40,7 +41,7 @@ def _at_random(frames: ptr32, count: int, limit: int):
 
 
 class _Both:
-    """A machine's entries and the reference's, of as many frames."""
+    """The entries of a machine and of the C reference, for the same number of frames."""
 
     def __init__(self, frames):
         self._machine = machine(frames)
@@ -51,7 +52,7 @@ class _Both:
         self.reference = self._scratch.virt
 
     def agree(self, work, who):
-        """Check that the flag stands in the same entries of both."""
+        """Check that both have the flag set in the same entries."""
         differs = peers.reference_differs(self.reference, self.base, self.frames, _FLAG)
         agree(work, who, differs, self.frames)
 
@@ -94,7 +95,7 @@ def _counts(both):
     bitmap = array("Q", bytes(frames // 8))
     bitmap_virt = uctypes.addressof(bitmap)
     peers.peer_bitmap_fill(bitmap_virt, base, frames, flag)
-    # Frame 0, which is no RAM, has the flag too.
+    # Frame 0, which has no RAM, has the flag too.
     reserved = manager.count_flags(flag)
     agree("count", "C loop", peers.peer_count_entries(base, frames, flag), reserved + 1)
     agree("count", "C bitmap", peers.peer_bitmap_count(bitmap_virt, frames), reserved + 1)
@@ -110,7 +111,7 @@ def _counts(both):
 
 
 def flag_rows(frames):
-    """Return the rows of ranges and counts for a machine of that many frames."""
+    """Return the rows of ranges and counts for a machine of `frames` frames."""
     both = _Both(frames)
     rows = _ranges(both) + _counts(both)
     both.close()

@@ -1,7 +1,7 @@
-"""The goals, and how far what was measured is from them.
+"""The goals, and whether the figures meet them.
 
-A goal is a limit on a figure, on its ratio to a peer's in the same run, or on how
-much faster it is than a peer.
+A goal limits a figure, its ratio to a peer's in the same run, or how much faster than a peer
+it is.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ TARGET = "target"
 
 
 class Kind(Enum):
-    """What a limit limits."""
+    """What a goal limits."""
 
     NANOSECONDS = "at most {:g} {}"
     RATIO = "at most {:g} x {}"
@@ -26,9 +26,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Goal:
-    """One goal: `who`'s figure for `work` on `port`, at `sizes` (all, if none are named).
+    """One goal: `who`'s figure for `work` on `port`, at `sizes` (all if empty).
 
-    `peers` are those whose best counts, `scale` is nanoseconds in the limit's unit."""
+    The best of `peers` counts; `scale` is nanoseconds per unit of the limit.
+    """
 
     work: str
     kind: Kind
@@ -53,7 +54,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a goal at one size: the goal, the figure's row, the number that is limited."""
+    """A goal's result at one size: the goal, the figure's row, the limited number, whether met."""
 
     goal: Goal
     row: dict
@@ -71,7 +72,7 @@ _GUARD = "get() and five writes"
 _COPIES = ("C bytes", "rep movsb", "rep movsq", "C words", "SSE")
 _WRITTEN = "pfm, every entry written"
 
-# Calls whose cost may not grow with memory.
+# Calls whose cost must not grow with memory.
 HOT = ("set_flags", "clear_flags", "check_flags", _GUARD, _ORDER_0, _SPLITS, _MANY)
 
 GOALS = (
@@ -128,7 +129,7 @@ def find(rows, work, who, size):
 
 
 def _reached(goal, rows, row):
-    """Return the number that the goal limits, None where it says nothing of this row."""
+    """Return the number that the goal limits, None if it does not apply to this row."""
     if goal.kind is Kind.NANOSECONDS:
         return row["median"] / goal.scale
     if goal.kind is Kind.GROWTH:

@@ -1,4 +1,4 @@
-"""Rows of init: the whole job, against fills of the same array and the reference's algorithm."""
+"""Rows of init: all of it, against fills of the same array and the algorithm of faces-pfm."""
 
 from array import array
 
@@ -21,7 +21,7 @@ _LARGE = (1 << 24, 1 << 26, 1 << 28)
 
 
 def _spans(regions, frames):
-    """Return what each frame's entry begins with after init, as the C type span_t."""
+    """Return the first word of each frame's entry after init, as the C type span_t."""
     spans = array("I")
     at = 0
     for region in regions:
@@ -37,7 +37,7 @@ def _spans(regions, frames):
 
 
 def _usable(regions):
-    """Return the frames that the memory map calls usable, as span_t, and the array's own among them."""
+    """Return the memory map's usable frames as span_t, and the array's region in them."""
     spans = array("I")
     own = None
     for region in regions:
@@ -49,7 +49,7 @@ def _usable(regions):
 
 
 def inits(frames):
-    """Return the rows of init for a machine of that many frames."""
+    """Return the rows of init for a machine of `frames` frames."""
     plain = machine(frames)
     scratch = memory(frames * _REFERENCE_SIZE)
     manager = plain.boot()
@@ -72,8 +72,8 @@ def inits(frames):
     peers.peer_memset(scratch.virt, frames * _REFERENCE_SIZE)
     reference()
     agree("init", "reference", peers.reference_differs(scratch.virt, base, frames, _FLAGS), frames)
-    # The loop comes before those that write the same array and are compared, so that
-    # they all find it in the caches, as far as it has room there.
+    # The C loop runs before the jobs that are compared and write the same array, so that all
+    # of these find it in the caches, as far as it fits.
     jobs = [
         ("C reference", reference),
         ("C loop", lambda: fill(base)),

@@ -1,17 +1,17 @@
-"""Timing on both ports: jobs that do the same work, run in turn, and what each comes to."""
+"""Timing on both ports: jobs that do the same work, run in turn."""
 
 import gc
 import time
 
-# Odd, so that the median is a run.
+# Odd, so that the median is one of the runs.
 RUNS = 11
 
-# A run takes at least this long, that the clock's tick and its own cost are lost in it.
+# A run takes at least this long, to make the clock's resolution and cost negligible.
 _RUN_US = 2000
 
 
 class Figure:
-    """One row: what `who` takes for `work` at `size`, in nanoseconds for each `unit`, over `RUNS` runs."""
+    """One row: `who`'s time for `work` at `size`, in nanoseconds per `unit`, over `RUNS` runs."""
 
     def __init__(self, work, who, size, unit, samples):
         samples = sorted(samples)
@@ -37,7 +37,10 @@ class Figure:
 
 
 def _elapsed(job, times, after):
-    """Return the microseconds that `times` runs of `job` take, without those of `after` (or None) behind each."""
+    """Return the microseconds that `times` runs of `job` take.
+
+    `after`, unless None, is called after each and not counted.
+    """
     if after:
         spent = 0
         for _ in range(times):
@@ -51,17 +54,16 @@ def _elapsed(job, times, after):
 
 
 def compare(work, size, unit, units, jobs, loop=None, after=None):
-    """Return the figures of `jobs`, (who, function) pairs whose functions each do `units` of the work.
+    """Return the figures of `jobs`, (who, function) pairs whose functions do `units` of the work.
 
-    The jobs run in turn, so that what else the machine does meets all alike.
-    Where `loop` names one of them, that one's time is taken off those after it: it
-    is the loop that they have around the work.  `after` is a dict of what is done,
-    unmeasured, after each run of those that it names.
+    The jobs run in turn, so that other load on the machine affects all alike.  If `loop` names
+    a job, the loop around the work, its time is subtracted from those after it.  `after` maps
+    jobs to functions that are called, untimed, after each of their runs.
     """
     after = [after and after.get(who) for who, _ in jobs]
     times = []
     for i, (_, job) in enumerate(jobs):
-        # The first run finds caches, page tables and translations cold.
+        # In the first run caches, page tables and translations are cold.
         _elapsed(job, 1, after[i])
         times.append(_RUN_US // max(1, _elapsed(job, 1, after[i])) + 1)
     gc.collect()
@@ -69,7 +71,7 @@ def compare(work, size, unit, units, jobs, loop=None, after=None):
     for _ in range(RUNS):
         around = 0
         for i, (who, job) in enumerate(jobs):
-            # Not timed: it meets what the job before it left in the caches.
+            # Not timed: this run replaces what the job before left in the caches.
             _elapsed(job, 1, after[i])
             spent = _elapsed(job, times[i], after[i]) * 1000 / times[i] / units
             samples[i].append(spent - around)

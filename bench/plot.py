@@ -1,17 +1,17 @@
-"""The plot of cost against size, from the figures."""
+"""The plot of cost against size."""
 
 import goals
 import matplotlib
 import table
 from matplotlib import pyplot
 
-# The same figures give the same file: names of elements hash from this, and no date goes in.
+# Makes the file reproducible: names of elements hash with this salt, and dates are left out.
 matplotlib.use("agg")
 matplotlib.rcParams["svg.hashsalt"] = "pfm"
 matplotlib.rcParams["svg.fonttype"] = "path"
 _NO_DATE = {"svg": {"Date": None}, "png": {"Software": None}}
 
-# Work, title, and what is spread over what.
+# Work, title, and unit of the cost.
 _PANELS = (
     (("init",), "Init, the whole job", "ns a frame"),
     (("flags of a range",), "Flags of a range", "ns a frame"),

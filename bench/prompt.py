@@ -1,24 +1,24 @@
-"""How long machines take from QEMU's start to the prompt, seen from the host."""
+"""Time from QEMU's start to the prompt, measured on the host."""
 
 import time
 
 import qemu
 
-# As bench/measure.py.
+# Odd, so that the median is one of the runs.
 RUNS = 7
 
-# QEMU's name of each size, and the bytes.
+# Sizes in QEMU's notation and in bytes.
 SIZES = (("64G", 64 << 30), ("1T", 1 << 40))
 
 PROMPT = b">>> "
-# Seconds that a machine may take, and be silent.
+# Seconds that a machine may take or be silent.
 TIMEOUT = 60
 
 _ASK = b"print('init', PFM.init_us)\r"
 
 
 def _boot(memory):
-    """Boot a machine and return the nanoseconds to the prompt, and those of init that it tells."""
+    """Boot a machine; return the nanoseconds to the prompt, and those that it reports for init."""
     start = time.perf_counter_ns()
     with qemu.Machine(qemu.Boot(memory=memory), TIMEOUT, silence=TIMEOUT) as machine:
         machine.read_until(PROMPT)
@@ -44,7 +44,7 @@ def _row(work, size, unit, samples):
 
 
 def rows():
-    """Return the rows of boots by the stand-in loader."""
+    """Return the rows of boots with the stand-in loader."""
     found = []
     for memory, size in SIZES:
         samples = [_boot(memory) for _ in range(RUNS)]

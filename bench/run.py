@@ -24,7 +24,7 @@ import table  # noqa: E402
 # Seconds that each port may take.
 TIMEOUT = 270
 
-# The arrays of 16 Mi frames, ours and the reference's, take 1.5 GiB.
+# The arrays of 16 Mi frames, pfm's and the C reference's, take 1.5 GiB.
 TARGET_MEMORY = "4G"
 TARGET_CMDLINE = "run=bench.benchmark heap=64M"
 
@@ -53,7 +53,7 @@ def on_unix(micropython, peers):
 
 
 def on_target(kernel):
-    """Return the rows of the target, booted by the stand-in loader."""
+    """Return the rows of the target, booted with the stand-in loader."""
     boot = qemu.Boot(memory=TARGET_MEMORY, cmdline=TARGET_CMDLINE, kernel=Path(kernel))
     with qemu.Machine(boot, TIMEOUT, silence=TIMEOUT) as machine:
         output = machine.read_all().decode("ascii", "replace")

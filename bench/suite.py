@@ -1,4 +1,4 @@
-"""What is measured, on the unix port and on the target: rows of `measure.Figure`."""
+"""The rows of the benchmark, on the unix port and on the target, as `measure.Figure`."""
 
 import gc
 
@@ -12,7 +12,7 @@ SIZES = (1 << 16, 1 << 19, 1 << 22, 1 << 24)
 
 def rows():
     """Yield every row."""
-    # Written once, the heap has its memory: the host gives none while something is timed.
+    # Write the heap once, so that the host does not have to back it during a measurement.
     bytearray(gc.mem_free() * 3 // 4)
     for frames in SIZES:
         yield from _step(inits, frames)

@@ -22,7 +22,10 @@ def duration(nanoseconds):
 
 
 def figures(rows):
-    """Yield (work, size, unit, who, median, min, max, ratio of ours to this one) as text, for each row."""
+    """Yield (work, size, unit, who, median, min, max, ratio) as text, for each row.
+
+    The ratio is pfm's figure to this one.
+    """
     for row in rows:
         ours = goals.find(rows, row["work"], "pfm", row["size"]) or goals.find(
             rows, row["work"], "pfm, every entry written", row["size"]
@@ -44,7 +47,7 @@ FIGURES_HEAD = ("work", "size", "for each", "who", "median", "min", "max", "pfm 
 
 
 def _peers(row, rows):
-    """Return the figures of those who did the same work, as text."""
+    """Return the figures of the others for the same work, as text."""
     return ", ".join(
         f"{other['who']} {duration(other['median'])}"
         for other in rows
@@ -54,7 +57,10 @@ def _peers(row, rows):
 
 
 def verdicts(found, rows):
-    """Yield (work, size, who, figure, goal, reached, verdict, peers) as text, for each Verdict on `rows`."""
+    """Yield (work, size, who, figure, goal, reached, verdict, peers) as text.
+
+    One for each Verdict on `rows`.
+    """
     for verdict in found:
         goal = verdict.goal
         yield (
@@ -73,7 +79,7 @@ VERDICTS_HEAD = ("work", "size", "who", "figure", "goal", "reached", "", "the ot
 
 
 def plain(head, lines):
-    """Return a table for a terminal, as lines."""
+    """Return the lines of a table for a terminal."""
     lines = [head, *lines]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     return [
@@ -82,5 +88,5 @@ def plain(head, lines):
 
 
 def markdown(head, lines):
-    """Return a table in Markdown, as lines."""
+    """Return the lines of a table in Markdown."""
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines)]

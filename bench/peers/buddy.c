@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// A buddy allocator as textbooks have it (Knuth, volume 1, 2.5, algorithms R
-// and S), on the frame manager's entries: doubly linked free lists, a bit for
-// each list that is not empty, no lock and no check of arguments.
+// A textbook buddy allocator (Knuth, volume 1, 2.5, algorithms R and S), on the frame
+// manager's entries: doubly linked free lists, a bit for each list that is not empty, no locks
+// and no checks of arguments.
 
 #include <string.h>
 
 #include "peers.h"
 
-// pfm/zone.py
+// pfm/alloc/zone.py
 #define ORDER_MAX 18
 
 struct buddy {
@@ -17,7 +17,7 @@ struct buddy {
     uint32_t end;
     // Bit n is set while the list of order n has a block.
     uint32_t orders;
-    // Frame 0 is never given, so 0 ends a list.
+    // Frame 0 is never freed, so 0 ends a list.
     uint32_t head[ORDER_MAX + 1];
     uint32_t blocks[ORDER_MAX + 1];
 };

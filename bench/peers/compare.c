@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Whether two ways to do the same work came to the same state.
+// Whether two ways to do the same work have the same result.
 
 #include "peers.h"
 

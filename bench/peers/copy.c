@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The ways to copy memory that the kernel's memcpy chooses from.
+// Ways to copy memory among which the kernel's memcpy chooses.
 
 #include <string.h>
 
@@ -16,7 +16,7 @@ void peer_memcpy(void *dest, const void *src, size_t size) {
     MEMORY_IS_USED();
 }
 
-// As a C library without any processor's help has it (the plainest memcpy).
+// The plainest memcpy, which uses nothing special of the processor.
 void peer_copy_bytes(void *dest, const void *src, size_t size) {
     uint8_t *d = dest;
     const uint8_t *s = src;
@@ -40,7 +40,7 @@ void peer_copy_words(void *dest, const void *src, size_t size) {
     const word_t *s = src;
     for (; size > 0; size -= 4 * sizeof(word_t), d += 4, s += 4) {
         word_t a = s[0], b = s[1], c = s[2], e = s[3];
-        // Or the compiler would make vectors of them, or a call of memcpy.
+        // Keeps the compiler from using vectors or calling memcpy.
         __asm__ volatile ("" : "+r" (a), "+r" (b), "+r" (c), "+r" (e));
         d[0] = a;
         d[1] = b;

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-// The entry of a frame as pfm/frame.py lays it out.
+// The entry of a frame, laid out as in pfm/frame/entry.py.
 typedef struct {
     uint16_t flags;
     uint8_t order;
@@ -21,16 +21,16 @@ typedef struct {
 
 _Static_assert(sizeof(entry_t) == 32, "an entry is 32 bytes");
 
-// pfm/flags.py
+// pfm/frame/flags.py
 #define FLAG_SMALL (1 << 4)
 #define FLAG_RESERVED (1 << 10)
 
-// Kinds in the upper three bits of `state`, the order in the lower five (pfm/frame.py).
+// Kinds in the upper three bits of `state`, the order in the lower five (pfm/frame/entry.py).
 #define KIND_TAIL (0 << 5)
 #define KIND_FREE (1 << 5)
 #define KIND_USED (2 << 5)
 
-// What was stored before this is in memory, and what comes after is loaded from it again.
+// A compiler barrier: stores before it reach memory, loads after it read memory.
 #define MEMORY_IS_USED() __asm__ volatile ("" : : : "memory")
 
 #endif // BENCH_PEERS_ENTRY_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// What init comes to once it is known which frame is what: a fill.
+// What is left of init once the kind of every frame is known: a fill.
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Flags as plain C changes and counts them: no lock, no check.
+// Flags changed and counted by plain C: no locks, no checks.
 
 #include "peers.h"
 
@@ -34,7 +34,7 @@ void peer_clear_many(entry_t *entries, const uint32_t *frames, size_t count, uns
     MEMORY_IS_USED();
 }
 
-// Sets and clears in turn, `times` operations in all.
+// Sets and clears alternately, `times` operations in total.
 void peer_flip_one(entry_t *entries, size_t pfn, unsigned flags, size_t times) {
     for (size_t i = 0; i < times; i += 2) {
         entries[pfn].flags |= (uint16_t)flags;

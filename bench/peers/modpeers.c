@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The module peers: the same names, arguments and results as through ffi, all of them integers.
+// The module peers: the same functions as through ffi; all arguments and results are integers.
 
 #include "py/runtime.h"
 

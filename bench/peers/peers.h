@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// What the frame manager's speed is measured against, in C.  Each function
-// does one row's whole work, loop included, so that neither a call through
-// ffi nor one from MicroPython counts.  They are called by Python: through ffi
-// on the unix port, through modpeers.c on the target.
+// The C functions against which the frame manager is measured. Each does the whole work of a
+// row, loop included, so that the cost of a call through ffi or from MicroPython does not
+// count. Python calls them: through ffi on the unix port, through modpeers.c on the target.
 #ifndef BENCH_PEERS_PEERS_H
 #define BENCH_PEERS_PEERS_H
 
@@ -27,7 +26,7 @@ typedef struct {
 void peer_memset(void *dest, size_t size);
 void peer_fill(entry_t *entries, const span_t *spans, size_t count);
 
-// copy.c: blocks of `size` bytes (a multiple of 64), one way each.
+// copy.c: copies of `size` bytes (a multiple of 64), each in a different way.
 void peer_memcpy(void *dest, const void *src, size_t size);
 void peer_copy_bytes(void *dest, const void *src, size_t size);
 void peer_copy_movsb(void *dest, const void *src, size_t size);
@@ -45,7 +44,7 @@ size_t peer_count_entries(const entry_t *entries, size_t count, unsigned flags);
 void peer_bitmap_fill(uint64_t *bitmap, const entry_t *entries, size_t count, unsigned flags);
 size_t peer_bitmap_count(const uint64_t *bitmap, size_t count);
 
-// reference.c: the algorithm of the reference, a lock and 64 bytes for each frame.
+// reference.c: the algorithm of faces-pfm, a lock and 64 bytes for each frame.
 void reference_init(frame_t *frames, size_t count, const span_t *usable, size_t spans,
     size_t own_start, size_t own_end);
 void reference_set_range(frame_t *frames, size_t start, size_t end, unsigned flags);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The reference's algorithm: each frame's entry lies behind a spinlock of its
-// own, 64 bytes in all, and init takes every lock three times: for the default
-// entry, for RESERVED on every frame, and for its clearing on the usable ones.
+// The algorithm of faces-pfm: each frame's entry is behind a spinlock of its own, 64 bytes in
+// all, and init takes every lock three times: for the default entry, for RESERVED on every
+// frame, and to clear it on the usable ones.
 
 #include <stdatomic.h>
 #include <stdbool.h>
