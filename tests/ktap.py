@@ -1,13 +1,17 @@
 """Runs test functions and reports them in KTAP; on the unix port and, frozen, on the target.
 
-    micropython tests/ktap.py tests/unit/test_flags.py
+    micropython tests/ktap.py [--slow] tests/unit/test_units.py
 
-A test is a function `test_…` of a module; it passes when it returns.  Source of
-the format: Linux, Documentation/dev-tools/ktap.rst, version 1.
+A test is a function `test_…` of a module; it passes when it returns.  With
+`--slow` every manager does without the fast path (pfm/fastpath.py), so that the
+same tests hold for the calls behind it.  Source of the format: Linux,
+Documentation/dev-tools/ktap.rst, version 1.
 """
 
 import io
 import sys
+
+_SLOW = "--slow"
 
 
 class Skip(Exception):
@@ -69,9 +73,13 @@ def run(modules, pattern=""):
     return failed
 
 
-def _main(paths):
+def _main(arguments):
+    if _SLOW in arguments:
+        from pfm import PageFrameManager
+
+        PageFrameManager.fast_path = False
     modules = []
-    for path in paths:
+    for path in [argument for argument in arguments if argument != _SLOW]:
         sys.path.insert(0, _parent(path))
         modules.append(__import__(path.rsplit("/", 1)[-1].rsplit(".", 1)[0]))
     return run(modules)

@@ -1,7 +1,8 @@
 """Tests written in MicroPython as pytest's items: on the unix port, and on each way to boot.
 
-An item stands for one test function. A run, of a file on the unix port or of
-all self tests on one boot, happens once, when the first of its items is run.
+An item stands for one test function, in unit tests for one on one of the paths
+through the manager (paths.py). A run, of a file on the unix port or of all self
+tests on one boot, happens once, when the first of its items is run.
 """
 
 import ast
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import boots
 import ktap_report
+import paths
 import pytest
 import qemu
 
@@ -43,12 +45,12 @@ class Run:
 
 
 @functools.cache
-def run_unit(path):
-    """The run of one file of tests on the unix port."""
+def run_unit(path, options):
+    """The run of one file of tests on the unix port, with these options of tests/ktap.py."""
     environment = {name: value for name, value in os.environ.items() if name != "MICROPYPATH"}
     try:
         result = subprocess.run(
-            [str(UNIX_PORT), "tests/ktap.py", str(path.relative_to(ROOT))],
+            [str(UNIX_PORT), "tests/ktap.py", *options, str(path.relative_to(ROOT))],
             cwd=ROOT,
             env=environment,
             timeout=UNIT_TIMEOUT,
@@ -86,16 +88,17 @@ class KtapFailure(Exception):
 
 
 class KtapItem(pytest.Item):
-    """One test function; get_run() is the run that reports it, line where it stands, from 0."""
+    """The function `test` of a file; get_run() is the run that reports it, line where it stands, from 0."""
 
-    def __init__(self, *, get_run, line=0, **rest):
+    def __init__(self, *, get_run, test=None, line=0, **rest):
         super().__init__(**rest)
         self.get_run = get_run
+        self.test = test or self.name
         self.line = line
 
     def runtest(self):
         run = self.get_run()
-        results = run.results(self.path.stem, self.name)
+        results = run.results(self.path.stem, self.test)
         if not results:
             raise KtapFailure(f"not reported; the run's output ends:\n{run.output[-500:]}")
         for result in results:
@@ -124,15 +127,18 @@ class WholeRunItem(KtapItem):
 
 
 class UnitFile(pytest.File):
-    """A file of tests/unit, run on the unix port."""
+    """A file of tests/unit, run on the unix port on each of its paths."""
 
     def collect(self):
         if not UNIX_PORT.exists():
             self.add_marker(pytest.mark.skip("build/unix/micropython: not built, run `make`"))
-        get_run = functools.partial(run_unit, self.path)
-        for name, line in test_lines(self.path).items():
-            yield KtapItem.from_parent(self, name=name, line=line, get_run=get_run)
-        yield WholeRunItem.from_parent(self, name="whole-run", get_run=get_run)
+        tests = test_lines(self.path)
+        for path in paths.paths_of(self.path.read_text()):
+            get_run = functools.partial(run_unit, self.path, path.options)
+            for test, line in tests.items():
+                name = test + path.suffix
+                yield KtapItem.from_parent(self, name=name, test=test, line=line, get_run=get_run)
+            yield WholeRunItem.from_parent(self, name="whole-run" + path.suffix, get_run=get_run)
 
 
 class TargetFile(pytest.File):

@@ -4,6 +4,9 @@ from array import array
 
 from pfm import PFN, PageFlags, Phys, Zone, fastpath
 
+# The calls that have a fast path (pfm/fastpath.py).
+FAST = ("set_flags", "clear_flags", "check_flags", "get", "alloc", "free")
+
 # The first of 200 free frames that nobody else asks for, to set flags of, to guard and to
 # allocate; on a fake machine's map.  `mark` finds others where a machine is in use.
 MARKED = 600
@@ -20,7 +23,7 @@ def mark(pfm):
 
 
 class Call:
-    """One public call.
+    """One public call; `fast` says whether it has a fast path.
 
     `run(pfm, given)` makes it on what `given(pfm)` prepared.  `undo(pfm, result)` takes back
     what it did.  `put_back(pfm, given)` returns what was prepared, but where the call
@@ -29,6 +32,7 @@ class Call:
 
     def __init__(self, name, run, given=None, undo=None, put_back=None, takes=False):
         self.name = name
+        self.fast = name.split("(")[0].split(",")[0] in FAST
         self.run = run
         self.given = given or _none
         self.undo = undo or _keep

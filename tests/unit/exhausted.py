@@ -28,7 +28,7 @@ BLOCKS = tuple(range(12)) + (
 # Bytes of a block of the collector's heap on a 64-bit machine.
 BLOCK = 32
 
-# Sizes to fill with: large ones for speed, then a block at a time.
+# Sizes to fill with before it is done a block at a time, for speed.
 _SIZES = (1 << 16, 1 << 12, 1 << 8)
 
 
@@ -40,11 +40,6 @@ def _fill():
                 kept = (kept, bytearray(size))
         except MemoryError:
             pass
-    try:
-        while True:
-            kept = (kept,)
-    except MemoryError:
-        pass
     return kept
 
 
@@ -57,6 +52,12 @@ def with_blocks_left(blocks, call, pfm, given):
     hole = bytearray(blocks * BLOCK) if blocks else None
     answer = [False, None]
     kept = _fill()
+    # Here, since a function that returns gives back the blocks of its frame.
+    try:
+        while True:
+            kept = (kept,)
+    except MemoryError:
+        pass
     del hole
     try:
         answer[1] = call(pfm, given)

@@ -19,7 +19,7 @@ class Tables:
         self._largest = largest
         # (physical address, flags, step between pages) of each unit, by its first page and level.
         self._units = {}
-        # How many units lie below each table, by its number among those of its level, and level.
+        # How many units and tables each table names, by its number among those of its level, and level.
         self._below = {}
         self.tables = 0
 
@@ -64,7 +64,10 @@ class Tables:
                     page = (page >> 9 * level) + 1 << 9 * level
                     break
             else:
-                page += 1
+                # There is a table of single pages, so nothing else is mapped in it.
+                stop = min(end, (page >> 9) + 1 << 9)
+                while page < stop and page << 2 | 1 not in self._units:
+                    page += 1
         return None
 
     def first_unmapped(self, page, end):
@@ -116,7 +119,10 @@ class Tables:
             self._units[page << 2 | level] = (phys, flags, step)
             for above in range(level, _ROOT_LEVEL):
                 key = page >> 9 * above << 2 | above
-                self._below[key] = self._below.get(key, 0) + 1
+                named = self._below.get(key, 0)
+                self._below[key] = named + 1
+                if named:
+                    break
 
     def unmap(self, page, end):
         """Remove the units that tile the pages."""
@@ -126,7 +132,8 @@ class Tables:
             for above in range(level, _ROOT_LEVEL):
                 key = first >> 9 * above << 2 | above
                 self._below[key] -= 1
-                if not self._below[key]:
-                    del self._below[key]
-                    self.tables -= 1
+                if self._below[key]:
+                    break
+                del self._below[key]
+                self.tables -= 1
             page = first + span(level)

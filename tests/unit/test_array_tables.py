@@ -13,6 +13,8 @@ from pfm.memmap import protocol, regions
 from pfm.paging.tables import LEVEL_4K
 from pfm.testing import FakeMachine
 
+ONE_PATH = "the array is mapped before there is a manager"
+
 SEED = 20
 # Maps at random, and how many of them have room for the array at least.
 MAPS = 400

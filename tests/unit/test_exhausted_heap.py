@@ -10,6 +10,9 @@ from pfm import FrameStateError, PageFrameManager
 from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
+# On the slow path, those calls that have another one as well.
+_CALLS = [call for call in CALLS if call.fast or PageFrameManager.fast_path]
+
 
 def test_each_call():
     for debug in (False, True):
@@ -18,11 +21,9 @@ def test_each_call():
             # Its page of the array gets a frame of its own for the whole test.
             pfm.set_flags(MARKED, 1)
             pfm.clear_flags(MARKED, 1)
-            failed = 0
-            for call in CALLS:
-                failed += sweep(pfm, call)
-            # The reports take memory, so the heap was really full.
-            assert failed > 20, failed
+            refused = [call.name for call in _CALLS if sweep(pfm, call)]
+            # A guard is an object of a few blocks, so the heap was full to the last one.
+            assert "get" in refused, refused
 
 
 def test_init():

@@ -9,6 +9,8 @@ from ktap import equal, raises, skip
 from pfm import ArgumentError, MappingError, OutOfFramesError, Phys
 from pfm.paging.tables import EXECUTE, GLOBAL, LEVEL_1G, LEVEL_4K, WRITE, PageTables
 
+ONE_PATH = "no manager is made"
+
 PAGE = 4096
 LARGE = 2 << 20
 HUGE = 1 << 30

@@ -1,5 +1,9 @@
-"""Random page table operations against a plain model, with wrong arguments and tables that run out among them."""
+"""Random page table operations against a plain model, with wrong arguments and tables that run out among them.
 
+PFM_PAGING_OPERATIONS and PFM_PAGING_SEED in the environment set how long each trace is and which.
+"""
+
+import os
 import random
 
 import uctypes
@@ -22,7 +26,10 @@ from pfm.paging.tables import (
 )
 from pfm.testing import FakeMachine
 
-OPERATIONS = 2200
+ONE_PATH = "no manager is made"
+
+OPERATIONS = int(os.getenv("PFM_PAGING_OPERATIONS") or 2200)
+SEED = int(os.getenv("PFM_PAGING_SEED") or 1)
 # So many units are mapped at most before half of them goes.
 UNITS_MAX = 2000
 # Operations from one comparison of all tables to the next.
@@ -314,20 +321,20 @@ def _trace(seed, largest, protects=True, gives=True):
 
 
 def test_pages_of_4_kib():
-    _trace(1, LEVEL_4K)
+    _trace(SEED, LEVEL_4K)
 
 
 def test_pages_of_2_mib():
-    _trace(2, LEVEL_2M)
+    _trace(SEED + 1, LEVEL_2M)
 
 
 def test_pages_of_1_gib():
-    _trace(3, LEVEL_1G)
+    _trace(SEED + 2, LEVEL_1G)
 
 
 def test_without_execute_protection():
-    _trace(4, LEVEL_2M, protects=False)
+    _trace(SEED + 3, LEVEL_2M, protects=False)
 
 
 def test_tables_that_nobody_takes_back():
-    _trace(5, LEVEL_1G, gives=False)
+    _trace(SEED + 4, LEVEL_1G, gives=False)

@@ -31,6 +31,8 @@ from pfm.frame.entry import (
 from pfm.memmap.regions import FRAME_ARRAY
 from pfm.units import human_size
 
+ONE_PATH = "reports read entries and counters, whichever path wrote them"
+
 
 def test_sizes_are_in_the_largest_unit():
     equal(human_size(0), "0 B")

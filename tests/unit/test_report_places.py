@@ -20,6 +20,8 @@ from pfm.memmap import protocol
 from pfm.memmap.regions import FRAME_ARRAY
 from pfm.paging.tables import WRITE
 
+ONE_PATH = "reports read entries and counters, whichever path wrote them"
+
 
 def test_identify_agrees_with_each_entry():
     def check(manager, recount):

@@ -9,10 +9,14 @@ from trace import Disagreement, Trace
 from ktap import raises
 from maps import GIB, MIB, SMALL_8M, THREE_ZONES
 
+from pfm import PageFrameManager
 from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
-_OPERATIONS = int(os.getenv("PFM_TRACE_OPERATIONS") or 20000)
+# On the slow path fewer, unless their number is given.
+_OPERATIONS = int(
+    os.getenv("PFM_TRACE_OPERATIONS") or (20000 if PageFrameManager.fast_path else 5000)
+)
 _SEED = int(os.getenv("PFM_TRACE_SEED") or 1)
 
 
