@@ -25,6 +25,9 @@ BLOCKS = tuple(range(12)) + (
     10000,
 )
 
+# Fewer, where a round costs more or is one of many.
+COARSE = (0, 1, 2, 3, 4, 6, 9, 16, 60, 400, 10000)
+
 # Bytes of a block of the collector's heap on a 64-bit machine.
 BLOCK = 32
 

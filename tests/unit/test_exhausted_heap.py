@@ -1,7 +1,7 @@
 """The Python heap exhausted at each point of each public call: a MemoryError that changes nothing, or success."""
 
 from calls import CALLS, MARKED, signature
-from exhausted import BLOCKS, sweep, with_blocks_left
+from exhausted import BLOCKS, COARSE, sweep, with_blocks_left
 from ktap import equal, raises
 from maps import MIB, SMALL_8M, THREE_ZONES, frames
 from uctypes import UINT32, struct
@@ -21,7 +21,8 @@ def test_each_call():
             # Its page of the array gets a frame of its own for the whole test.
             pfm.set_flags(MARKED, 1)
             pfm.clear_flags(MARKED, 1)
-            refused = [call.name for call in _CALLS if sweep(pfm, call)]
+            sizes = COARSE if debug else BLOCKS
+            refused = [call.name for call in _CALLS if sweep(pfm, call, sizes)]
             # A guard is an object of a few blocks, so the heap was full to the last one.
             assert "get" in refused, refused
 
