@@ -83,12 +83,14 @@ class FrameGuard:
             held[_VIRT] = 0
             # 0 if `PFM.unlock` has released the lock already.
             if int(ptr32(virt)[_WORD_LOCK]):
-                h = ptr32(int(held[_STRUCT]))
+                hot = int(held[_STRUCT])
+                h = ptr32(hot)
                 if int(h[_FAST_PLAIN]):
                     h[_FAST_GUARDS] = int(h[_FAST_GUARDS]) - 1
                     ptr32(virt)[_WORD_LOCK] = 0
                 else:
-                    held[_UNLOCK](virt, h)
+                    # Numbers, for a pointer that is passed on takes memory.
+                    held[_UNLOCK](virt, hot)
 
 
 def _entry(held):
@@ -105,8 +107,9 @@ def _pfn(hot: int, entry_virt: int) -> int:
 
 
 @micropython.viper
-def unlock(entry_virt: int, h: ptr32):
+def unlock(entry_virt: int, hot: int):
     """Release the lock of a guard's entry; releasing the last guard restores interrupts."""
+    h = ptr32(hot)
     guards = int(h[_FAST_GUARDS]) - 1
     h[_FAST_GUARDS] = guards
     xchg32(entry_virt + _LOCK_OFFSET, 0)
@@ -148,5 +151,5 @@ def lost(hot: int, entry_virt: int) -> int:
     head_of = int(ptr32(entry_virt)[_WORD_LOCK])
     if head_of != int(h[_FAST_OWNER]) or int(h[_FAST_GUARDS]) == 0:
         return 0 - head_of
-    unlock(entry_virt, h)
+    unlock(entry_virt, hot)
     return 1
