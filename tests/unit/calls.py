@@ -27,10 +27,10 @@ class Call:
 
     `run(pfm, given)` makes it on what `given(pfm)` prepared.  `undo(pfm, result)` takes back
     what it did.  `put_back(pfm, given)` returns what was prepared, but where the call
-    itself does so (`takes`).
+    itself does so (`takes`).  A call that only `reads` writes nothing and takes no lock.
     """
 
-    def __init__(self, name, run, given=None, undo=None, put_back=None, takes=False):
+    def __init__(self, name, run, given=None, undo=None, put_back=None, takes=False, reads=False):
         self.name = name
         self.fast = name.split("(")[0].split(",")[0] in FAST
         self.run = run
@@ -38,6 +38,7 @@ class Call:
         self.undo = undo or _keep
         self.put_back = put_back or _keep
         self.takes = takes
+        self.reads = reads
 
     def clean(self, pfm, given, done, result):
         """Take back what is left of the call, which was `done` or not."""
@@ -133,31 +134,31 @@ CALLS = (
     Call("drain", lambda pfm, given: pfm.drain()),
     Call("set_flags", lambda pfm, given: pfm.set_flags(MARKED, 2), undo=_clear),
     Call("clear_flags", lambda pfm, given: pfm.clear_flags(MARKED, 2)),
-    Call("check_flags", lambda pfm, given: pfm.check_flags(MARKED, 2)),
+    Call("check_flags", lambda pfm, given: pfm.check_flags(MARKED, 2), reads=True),
     Call("set_flags_range", lambda pfm, given: pfm.set_flags_range(MARKED, 200, 2), undo=_clear),
     Call("clear_flags_range", lambda pfm, given: pfm.clear_flags_range(MARKED, 200, 2)),
     Call("set_flags_many", lambda pfm, frames: pfm.set_flags_many(frames, 2), _array, _clear),
     Call("clear_flags_many", lambda pfm, frames: pfm.clear_flags_many(frames, 2), _array),
-    Call("count_flags", lambda pfm, given: pfm.count_flags(2)),
+    Call("count_flags", lambda pfm, given: pfm.count_flags(2), reads=True),
     Call("get", lambda pfm, given: pfm.get(MARKED), undo=_release),
     Call("get, with", _write_under_a_guard),
     Call("unlock", lambda pfm, guard: pfm.unlock(MARKED), _guard, None, _release, True),
-    Call("min", lambda pfm, given: pfm.min()),
-    Call("max", lambda pfm, given: pfm.max()),
-    Call("present", lambda pfm, given: pfm.present(MARKED)),
-    Call("as_virt", lambda pfm, given: pfm.as_virt(MARKED << 12)),
-    Call("as_phys", lambda pfm, virt: pfm.as_phys(virt), _address),
-    Call("count_free", lambda pfm, given: pfm.count_free()),
-    Call("count_present", lambda pfm, given: pfm.count_present()),
-    Call("describe", lambda pfm, given: pfm.describe(MARKED)),
-    Call("check", lambda pfm, given: pfm.check()),
-    Call("meminfo", lambda pfm, given: str(pfm.meminfo())),
-    Call("buddyinfo", lambda pfm, given: str(pfm.buddyinfo())),
-    Call("memmap", lambda pfm, given: str(pfm.memmap())),
-    Call("page_types", lambda pfm, given: str(pfm.page_types())),
-    Call("runs", lambda pfm, given: list(pfm.flag_ranges(PageFlags.RESERVED))),
-    Call("identify", lambda pfm, given: str(pfm.identify(Phys(MARKED << 12)))),
-    Call("chart", lambda pfm, given: str(pfm.chart())),
+    Call("min", lambda pfm, given: pfm.min(), reads=True),
+    Call("max", lambda pfm, given: pfm.max(), reads=True),
+    Call("present", lambda pfm, given: pfm.present(MARKED), reads=True),
+    Call("as_virt", lambda pfm, given: pfm.as_virt(MARKED << 12), reads=True),
+    Call("as_phys", lambda pfm, virt: pfm.as_phys(virt), _address, reads=True),
+    Call("count_free", lambda pfm, given: pfm.count_free(), reads=True),
+    Call("count_present", lambda pfm, given: pfm.count_present(), reads=True),
+    Call("describe", lambda pfm, given: pfm.describe(MARKED), reads=True),
+    Call("check", lambda pfm, given: pfm.check(), reads=True),
+    Call("meminfo", lambda pfm, given: str(pfm.meminfo()), reads=True),
+    Call("buddyinfo", lambda pfm, given: str(pfm.buddyinfo()), reads=True),
+    Call("memmap", lambda pfm, given: str(pfm.memmap()), reads=True),
+    Call("page_types", lambda pfm, given: str(pfm.page_types()), reads=True),
+    Call("runs", lambda pfm, given: list(pfm.flag_ranges(PageFlags.RESERVED)), reads=True),
+    Call("identify", lambda pfm, given: str(pfm.identify(Phys(MARKED << 12))), reads=True),
+    Call("chart", lambda pfm, given: str(pfm.chart()), reads=True),
 )
 
 

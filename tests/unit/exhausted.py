@@ -26,24 +26,27 @@ BLOCKS = tuple(range(12)) + (
 )
 
 # Fewer, where a round costs more or is one of many.
-COARSE = (0, 1, 2, 3, 4, 6, 9, 16, 60, 400, 10000)
+COARSE = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 60, 10000)
 
 # Bytes of a block of the collector's heap on a 64-bit machine.
 BLOCK = 32
 
-# Sizes to fill with before it is done a block at a time, for speed.
-_SIZES = (1 << 16, 1 << 12, 1 << 8)
+# Bytes of the pieces that the heap is filled with, before blocks are taken one by one, and the most pieces of all.
+_SIZES = (1 << 20, 1 << 16, 1 << 12, 1 << 10)
+_PIECES_MAX = 1 << 13
 
 
-def _fill():
-    kept = ()
+def _fill(kept):
+    """Put pieces into the list `kept` until the heap has no room for the smallest; return how many."""
+    at = 0
     for size in _SIZES:
         try:
             while True:
-                kept = (kept, bytearray(size))
+                kept[at] = bytearray(size)
+                at += 1
         except MemoryError:
             pass
-    return kept
+    return at
 
 
 def with_blocks_left(blocks, call, pfm, given):
@@ -52,23 +55,34 @@ def with_blocks_left(blocks, call, pfm, given):
     Returns (True, result), or (False, None) when it raised a MemoryError.
     """
     gc.collect()
-    hole = bytearray(blocks * BLOCK) if blocks else None
     answer = [False, None]
-    kept = _fill()
-    # Here, since a function that returns gives back the blocks of its frame.
-    try:
-        while True:
-            kept = (kept,)
-    except MemoryError:
-        pass
+    kept = [None] * _PIECES_MAX
+    hole = bytearray(blocks * BLOCK) if blocks else None
+    # What is in the way is kept, and each MemoryError would collect several times.
+    gc.disable()
+    at = _fill(kept)
+    # The errors so far were objects on the heap, to be collected; twice, since the collector
+    # may take something on the stack for a reference.  Not in a function, whose frame would
+    # be given back in the end.
+    for _ in range(2):
+        gc.collect()
+        try:
+            while True:
+                kept[at] = (at,)
+                at += 1
+        except MemoryError:
+            pass
+    gc.enable()
     del hole
     try:
         answer[1] = call(pfm, given)
         answer[0] = True
     except MemoryError:
         pass
-    del kept
-    gc.collect()
+    # One by one: the collector may take something on the stack for a reference to the list.
+    while at:
+        at -= 1
+        kept[at] = None
     return answer
 
 
