@@ -60,8 +60,8 @@ class AllocatorModel:
     def give_back(self):
         """Free every block."""
         for block in list(self.blocks.values()):
-            for _ in range(block.references - 1):
-                assert self._manager.ask("call", "unref", block.pfn) is False
+            for left in range(block.references - 1, 0, -1):
+                assert self._manager.ask("call", "unref", block.pfn) == left
             self._manager.ask("call", "free", block.pfn)
             self._put(block)
         self._manager.ask("call", "drain")
@@ -253,13 +253,13 @@ class AllocatorModel:
         if pfn is None:
             return
         errors = self._refusals(pfn, block, False)
-        done, last = self._call(errors, "unref", pfn)
+        done, left = self._call(errors, "unref", pfn)
         assert done == (not errors)
         if not done:
             return
-        assert last is (block.references == 1)
         block.references -= 1
-        if last:
+        assert left == block.references
+        if not left:
             self._put(block)
 
     def _drain(self):

@@ -11,7 +11,8 @@ import sys
 
 sys.path[:0] = [__file__.rsplit("/", 1)[0] + "/../.."]
 
-from pfm import OutOfFramesError, PageFlags, PFMError, memmap  # noqa: E402
+from pfm import OutOfFramesError, PageFlags, PFMError  # noqa: E402
+from pfm.memmap.regions import partition  # noqa: E402
 from pfm.testing import FakeMachine  # noqa: E402
 
 # Anything else ends the server, and the host sees it.
@@ -29,8 +30,8 @@ class Server:
         self._pfm = None
 
     def regions(self, entries):
-        """Return what `memmap.regions` makes of the entries."""
-        return [[r.start, r.end, r.type, r.present] for r in memmap.regions(entries)]
+        """Return what `partition` makes of the entries."""
+        return [[r.start, r.end, r.type, r.present] for r in partition(entries)]
 
     def boot(self, entries, debug):
         """Leave the machine before, boot one with that map and return the facts about it."""
