@@ -3,7 +3,7 @@
     offset            contents
          0 to   767   the structs of the three zones (alloc/zone.py)
        768 to   831   the pool of frames for array pages (array/populate.py)
-       832 to   895   the fast path's struct (fastpath.py)
+       832 to   895   the processor's struct (processor.py)
        896 to   959   the same struct for `clear_flags`
       1024            magazines, one per processor (alloc/magazine.py)
 
@@ -21,9 +21,9 @@ ZONES = const(3)
 POOL_OFFSET = const(768)
 POOL_SIZE = const(64)
 
-FAST_OFFSET = const(832)
-FAST_CLEAR_OFFSET = const(896)
-FAST_SIZE = const(64)
+CPU_OFFSET = const(832)
+CPU_CLEAR_OFFSET = const(896)
+CPU_SIZE = const(64)
 
 MAGAZINES_OFFSET = const(1024)
 MAGAZINE_SIZE = const(512)
@@ -45,8 +45,8 @@ def _check_layout():
     for offset, length in (
         (ZONES_OFFSET, ZONES * ZONE_SIZE),
         (POOL_OFFSET, POOL_SIZE),
-        (FAST_OFFSET, FAST_SIZE),
-        (FAST_CLEAR_OFFSET, FAST_SIZE),
+        (CPU_OFFSET, CPU_SIZE),
+        (CPU_CLEAR_OFFSET, CPU_SIZE),
         (MAGAZINES_OFFSET, MAGAZINE_SIZE),
     ):
         if offset < end:

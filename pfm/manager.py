@@ -9,7 +9,7 @@ import micropython
 import uctypes
 from micropython import const
 
-from . import control, fastpath
+from . import control, fastpath, processor
 from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed
 from .alloc import buddy
 from .alloc.blocks import Blocks
@@ -62,7 +62,7 @@ _ATTACHED = (
     "_processors",
     "_first",
     "_last",
-    "_fast",
+    "_cpu",
     "_managed",
     "_top",
 )
@@ -185,13 +185,13 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
         page = signed(machine.hhdm + frames.control_phys)
         self._zones = tuple([page + zone * control.ZONE_SIZE for zone in range(control.ZONES)])
         self._magazines = page + control.MAGAZINES_OFFSET
-        self._fast = fastpath.write(page, frames)
+        self._cpu = processor.write(page, frames)
 
     def _run(self):
         """Make the manager usable.  Nothing can fail any more but installing the fast path."""
         self._machine.manager = self
         if self.fast_path:
-            fastpath.install(self, self._fast, PageFrameManager)
+            fastpath.install(self, self._cpu, PageFrameManager)
         self.initialised = True
 
     def _detach(self):
@@ -370,7 +370,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
 
     @micropython.native
     def _get(self, pfn):
-        return guard(self._fast, self._lockable(pfn), self._pfn(pfn))
+        return guard(self._cpu, self._lockable(pfn), self._pfn(pfn))
 
     @micropython.native
     def unlock(self, pfn):
@@ -380,7 +380,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
         does, FrameRangeError, NotInitialisedError, TypeError.
         """
         pfn = self._pfn(pfn)
-        code = lost(self._fast, self._base + (pfn << ENTRY_SHIFT))
+        code = lost(self._cpu, self._base + (pfn << ENTRY_SHIFT))
         if code == 0:
             raise FrameStateError("unlock", pfn, "not locked")
         if code < 0:

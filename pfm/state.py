@@ -43,7 +43,7 @@ class State:
     # Addresses of the zones' structs, of the first magazine and of the fast path's struct.
     _zones = ()
     _magazines = 0
-    _fast = 0
+    _cpu = 0
     _processors = 0
     # The highest zone with a usable frame, -1 for none, and the number of usable frames.
     _top = -1

@@ -2,7 +2,7 @@
 
 import micropython
 
-from .. import fastpath
+from .. import processor
 from ..control import MAGAZINE_SIZE, ZONES
 from ..lock import acquire, release
 from . import buddy, heads, magazine
@@ -15,7 +15,7 @@ class Zones:
     @micropython.native
     def _set_top(self, zone):
         self._top = zone
-        fastpath.set_top(self._fast, zone, Zone.BOUNDS[zone])
+        processor.set_top(self._cpu, zone, Zone.BOUNDS[zone])
 
     def _open(self):
         """Build the zones and their free lists over a new array."""

@@ -13,11 +13,11 @@ _ENTRY_SHIFT = const(5)
 _WORD_LOCK = const(6)
 _LOCK_OFFSET = const(24)
 
-# fastpath.py
-_FAST_PLAIN = const(5)
-_FAST_GUARDS = const(9)
-_FAST_IRQ = const(10)
-_FAST_OWNER = const(11)
+# processor.py
+_CPU_PLAIN = const(5)
+_CPU_GUARDS = const(9)
+_CPU_IRQ = const(10)
+_CPU_OWNER = const(11)
 
 # Indices of the list in a guard: the address of the fast path's struct, the address of the
 # entry (0 after release), the entry as a struct, and `unlock`.
@@ -83,14 +83,14 @@ class FrameGuard:
             held[_VIRT] = 0
             # 0 if `PFM.unlock` has released the lock already.
             if int(ptr32(virt)[_WORD_LOCK]):
-                hot = int(held[_STRUCT])
-                h = ptr32(hot)
-                if int(h[_FAST_PLAIN]):
-                    h[_FAST_GUARDS] = int(h[_FAST_GUARDS]) - 1
+                cpu = int(held[_STRUCT])
+                h = ptr32(cpu)
+                if int(h[_CPU_PLAIN]):
+                    h[_CPU_GUARDS] = int(h[_CPU_GUARDS]) - 1
                     ptr32(virt)[_WORD_LOCK] = 0
                 else:
                     # Numbers, for a pointer that is passed on takes memory.
-                    held[_UNLOCK](virt, hot)
+                    held[_UNLOCK](virt, cpu)
 
 
 def _entry(held):
@@ -101,55 +101,55 @@ def _entry(held):
 
 
 @micropython.viper
-def _pfn(hot: int, entry_virt: int) -> int:
-    h = ptr32(hot)
+def _pfn(cpu: int, entry_virt: int) -> int:
+    h = ptr32(cpu)
     return (entry_virt - (int(h[0]) | int(h[1]) << 32)) >> _ENTRY_SHIFT
 
 
 @micropython.viper
-def unlock(entry_virt: int, hot: int):
+def unlock(entry_virt: int, cpu: int):
     """Release the lock of a guard's entry; releasing the last guard restores interrupts."""
-    h = ptr32(hot)
-    guards = int(h[_FAST_GUARDS]) - 1
-    h[_FAST_GUARDS] = guards
+    h = ptr32(cpu)
+    guards = int(h[_CPU_GUARDS]) - 1
+    h[_CPU_GUARDS] = guards
     xchg32(entry_virt + _LOCK_OFFSET, 0)
     if guards == 0:
-        enable_irq(int(h[_FAST_IRQ]))
+        enable_irq(int(h[_CPU_IRQ]))
 
 
 @micropython.viper
 def _count(h: ptr32, irq: int):
     """Count a guard; the first one saves the interrupt state from before it."""
-    if int(h[_FAST_GUARDS]) == 0:
-        h[_FAST_IRQ] = irq
-    h[_FAST_GUARDS] = int(h[_FAST_GUARDS]) + 1
+    if int(h[_CPU_GUARDS]) == 0:
+        h[_CPU_IRQ] = irq
+    h[_CPU_GUARDS] = int(h[_CPU_GUARDS]) + 1
 
 
 @micropython.native
-def guard(hot, entry_virt, pfn):
+def guard(cpu, entry_virt, pfn):
     """Lock the frame `pfn`, whose entry is present and writable, and return its `FrameGuard`.
 
-    `hot` is the address of the fast path's struct.  Interrupts stay off, but the lock's
+    `cpu` is the address of the fast path's struct.  Interrupts stay off, but the lock's
     critical section ends here, so that a KeyboardInterrupt can be raised in the caller's code.
     Raises LockHeldError, LockTimeoutError.
     """
-    made = FrameGuard([hot, entry_virt, PageFrame.at(entry_virt), unlock])
+    made = FrameGuard([cpu, entry_virt, PageFrame.at(entry_virt), unlock])
     # Nothing after the lock is taken can fail.
     state = acquire(entry_virt + LOCK_OFFSET, pfn)
-    _count(hot, state)
+    _count(cpu, state)
     leave(0)
     return made
 
 
 @micropython.viper
-def lost(hot: int, entry_virt: int) -> int:
+def lost(cpu: int, entry_virt: int) -> int:
     """Release the frame's lock if a guard of this context holds it.
 
     Returns 1 if it did, else minus the number of the lock's holder, 0 for none.
     """
-    h = ptr32(hot)
+    h = ptr32(cpu)
     head_of = int(ptr32(entry_virt)[_WORD_LOCK])
-    if head_of != int(h[_FAST_OWNER]) or int(h[_FAST_GUARDS]) == 0:
+    if head_of != int(h[_CPU_OWNER]) or int(h[_CPU_GUARDS]) == 0:
         return 0 - head_of
-    unlock(entry_virt, hot)
+    unlock(entry_virt, cpu)
     return 1

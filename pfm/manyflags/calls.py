@@ -12,10 +12,10 @@ from ..errors import (
     LockHeldError,
     LockTimeoutError,
 )
-from ..fastpath import guards
 from ..frame.entry import ENTRY_SHIFT, ENTRY_SIZE, PageFrame
 from ..frame.flags import FLAGS_MASK, flags_number
 from ..lock import PLAIN, context, disable_irq, enable_irq
+from ..processor import guards
 from . import loops
 
 # Size of an array's element, in bytes.
@@ -100,7 +100,7 @@ class ManyFlags:
         if hole < end:
             raise FrameNotPresentError(hole)
         alone = self._processors == 1
-        if alone and guards(self._fast):
+        if alone and guards(self._cpu):
             locked = loops.first_locked(entry, stop, ENTRY_SIZE)
             if locked < stop:
                 self._stuck(end - ((stop - locked) >> ENTRY_SHIFT))
@@ -125,7 +125,7 @@ class ManyFlags:
             pfn = self._pfn(frames[(element - first) // _ELEMENT])
             raise FrameNotPresentError(pfn)
         if self._processors == 1:
-            if guards(self._fast):
+            if guards(self._cpu):
                 element = loops.first_locked_of(first, stop, self._base)
                 if element < stop:
                     self._stuck(frames[(element - first) // _ELEMENT])

@@ -31,9 +31,9 @@ storm = Storm()
 # What every soft reset must bring back.
 LOOK = """\
 import os
-from pfm import PFM, fastpath
+from pfm import PFM, processor
 PFM.check()
-assert fastpath.guards(PFM._fast) == 0
+assert processor.guards(PFM._cpu) == 0
 assert "kept.txt" in os.listdir("/"), os.listdir("/")
 """
 

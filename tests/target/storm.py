@@ -11,7 +11,7 @@ import calls
 import machine
 import owners
 
-from pfm import PFM, fastpath
+from pfm import PFM, processor
 from pfm.address import PAGE_SIZE
 from pfm.array import resume
 from pfm.frame.entry import ENTRY_SHIFT, PageFrame
@@ -110,7 +110,7 @@ class Storm:
 
     def _recover(self):
         """Take back what an interrupted call leaves to its caller, and return what must be as before."""
-        if fastpath.guards(PFM._fast):
+        if processor.guards(PFM._cpu):
             PFM.unlock(calls.MARKED)
         PFM.clear_flags_range(calls.MARKED, 200, 0xFFFF)
         for region in PFM.regions:

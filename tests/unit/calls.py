@@ -2,7 +2,7 @@
 
 from array import array
 
-from pfm import PFN, PageFlags, Phys, Zone, fastpath
+from pfm import PFN, PageFlags, Phys, Zone, processor
 
 # The calls that have a fast path (pfm/fastpath.py).
 FAST = ("set_flags", "clear_flags", "check_flags", "get", "alloc", "free")
@@ -165,4 +165,4 @@ CALLS = (
 def signature(pfm):
     """Return what a call that failed, or was undone, must not have changed; every invariant holds."""
     pfm.drain()
-    return pfm.check(), pfm.count_free(), pfm.count_flags(2), fastpath.guards(pfm._fast)
+    return pfm.check(), pfm.count_free(), pfm.count_flags(2), processor.guards(pfm._cpu)
