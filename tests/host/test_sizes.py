@@ -28,8 +28,8 @@ ORDERS = (
         8,
         1,
     ),
-    # More than the range that is set aside for the heap has room for.
-    ("1T", "heap=900G", " (900 GiB asked for)", "", 500 << 10, 64),
+    # More than the range of 512 GiB that is set aside for the heap has room for.
+    ("600G", "heap=520G", " (520 GiB asked for)", "", 512 << 10, 64),
 )
 # What is left at least, in MiB.
 LEFT = 5
