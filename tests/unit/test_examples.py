@@ -17,6 +17,8 @@ import pfm
 import pfm.manager
 from pfm.testing import FakeMachine, ffi
 
+ONE_PATH = "documents show the manager as users have it"
+
 _FENCE = "```"
 _PROMPT = ">>> "
 _MORE = "... "
