@@ -170,11 +170,12 @@ def _allowed(facts, present, name, pfn, flags):
     return errors
 
 
-@given(st.sampled_from(SMALL), FLAG_CALLS)
+@given(st.sampled_from(SMALL), st.booleans(), FLAG_CALLS)
 @explore(1000)
-@example(SMALL[0], [("set_flags", 5, 0x400), ("check_flags", 5, 0x400), ("guard", 5, 0)])
-def test_any_sequence_of_flag_operations(manager, entries, calls):
-    facts = manager.ask("boot", entries, False)
+@example(SMALL[0], True, [("set_flags", 5, 0x400), ("check_flags", 5, 0x400), ("guard", 5, 0)])
+@example(SMALL[0], False, [("set_flags", 5, 0x400), ("check_flags", 5, 0x400), ("guard", 5, 0)])
+def test_any_sequence_of_flag_operations(manager, entries, fast, calls):
+    facts = manager.ask("boot", entries, False, fast)
     start, end = facts["array"]
     known = {}
     for name, pfn, flags in calls:
@@ -233,15 +234,25 @@ OPERATIONS = st.lists(
 )
 
 
-@given(st.sampled_from(SMALL), st.booleans(), OPERATIONS)
+# Whether in debug mode, and whether on the fast path, which debug mode has none of to allocate.
+MODES = st.sampled_from([(False, True), (False, False), (True, True)])
+
+
+@given(st.sampled_from(SMALL), MODES, OPERATIONS)
 @explore(1000)
-@example(SMALL[2], False, [("alloc_many", 700, None), ("alloc", 0, None, False)])
-@example(SMALL[2], False, [("fill", 2, 1), ("alloc", 1, None, False), ("alloc", 0, None, False)])
+@example(SMALL[2], (False, True), [("alloc_many", 700, None), ("alloc", 0, None, False)])
 @example(
-    SMALL[0], True, [("alloc", 4, None, True), ("ref", 0, 3), ("unref", 0, 1), ("free", 0, 0)]
+    SMALL[2],
+    (False, True),
+    [("fill", 2, 1), ("alloc", 1, None, False), ("alloc", 0, None, False)],
 )
-def test_any_trace_of_allocator_calls(manager, entries, debug, operations):
-    facts = manager.ask("boot", entries, debug)
+@example(
+    SMALL[0],
+    (True, True),
+    [("alloc", 4, None, True), ("ref", 0, 3), ("unref", 0, 1), ("free", 0, 0)],
+)
+def test_any_trace_of_allocator_calls(manager, entries, mode, operations):
+    facts = manager.ask("boot", entries, *mode)
     plain = AllocatorModel(manager, entries, facts)
     for operation in operations:
         plain.step(*operation)

@@ -11,7 +11,7 @@ import sys
 
 sys.path[:0] = [__file__.rsplit("/", 1)[0] + "/../.."]
 
-from pfm import OutOfFramesError, PageFlags, PFMError  # noqa: E402
+from pfm import OutOfFramesError, PageFlags, PageFrameManager, PFMError  # noqa: E402
 from pfm.memmap.regions import partition  # noqa: E402
 from pfm.testing import FakeMachine  # noqa: E402
 
@@ -33,11 +33,15 @@ class Server:
         """Return what `partition` makes of the entries."""
         return [[r.start, r.end, r.type, r.present] for r in partition(entries)]
 
-    def boot(self, entries, debug):
-        """Leave the machine before, boot one with that map and return the facts about it."""
+    def boot(self, entries, debug, fast=True):
+        """Leave the machine before, boot one with that map and return the facts about it.
+
+        Not `fast`, its manager does without the fast path.
+        """
         if self._machine:
             self._machine.close()
         self._machine = FakeMachine(entries)
+        PageFrameManager.fast_path = fast
         self._pfm = pfm = self._machine.boot(debug)
         return {
             "min": pfm.min(),
