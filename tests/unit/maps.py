@@ -34,6 +34,16 @@ THREE_ZONES = [
     (4 * GIB, 16 * MIB, protocol.USABLE),
 ]
 
+# 5 MiB of the loader's memory in two zones, and 1 MiB of ACPI's.
+RECLAIMABLE = [
+    (0, 8 * MIB, protocol.USABLE),
+    (8 * MIB, 3 * MIB, protocol.BOOTLOADER_RECLAIMABLE),
+    (11 * MIB, 13 * MIB, protocol.USABLE),
+    (24 * MIB, MIB, protocol.ACPI_RECLAIMABLE),
+    (25 * MIB, 2 * MIB, protocol.ACPI_NVS),
+    (4 * GIB, 2 * MIB, protocol.BOOTLOADER_RECLAIMABLE),
+]
+
 
 def frames(size):
     """Return how many frames `size` bytes are."""

@@ -1,14 +1,13 @@
-"""Arguments of wrong types and values: each error names the argument, and subclasses of int count as their values."""
+"""pfm/arguments.py: arguments of wrong types and values, for each call that takes one; subclasses of int count as their values."""
 
 from array import array
 
 from allocation import refused
 from calls import MARKED
-from ktap import equal, raises
-from maps import MIB, SMALL_8M, THREE_ZONES
+from ktap import equal
+from maps import SMALL_8M, THREE_ZONES
 
-from pfm import PFN, ArgumentError, FlagsRangeError, FrameRangeError, OutOfFramesError, Phys
-from pfm.memmap import protocol
+from pfm import PFN, ArgumentError, FlagsRangeError, FrameRangeError, Phys
 from pfm.testing import FakeMachine
 
 # Calls that take one argument of that name, as (name, call(pfm, value), allowed).
@@ -148,54 +147,3 @@ def test_huge_integers_are_out_of_range():
                     equal(refused(pfm, FlagsRangeError, call, pfn, value).flags, huge)
                 for call in (pfm.as_phys, pfm.as_virt, pfm.alloc, pfm.alloc_many):
                     refused(pfm, ArgumentError, call, value)
-
-
-def test_address_in_place_of_a_frame_number():
-    with FakeMachine(SMALL_8M) as machine:
-        pfm = machine.boot()
-        error = raises(FrameRangeError, pfm.free, 0x123456)
-        equal(str(error), "frame 1193046 outside 0..2047; the address p0x123456 is in frame 291")
-        # What is no address inside is not taken for one.
-        equal(str(raises(FrameRangeError, pfm.free, 8 * MIB)), "frame 8388608 outside 0..2047")
-        equal(str(raises(FrameRangeError, pfm.free, -1)), "frame -1 outside 0..2047")
-
-
-def test_exhaustion_names_the_zone():
-    with FakeMachine(THREE_ZONES) as machine:
-        pfm = machine.boot()
-        for zone, name in enumerate(("DMA", "DMA32", "NORMAL")):
-            error = raises(OutOfFramesError, pfm.alloc, 18, zone)
-            assert str(error).startswith("out of frames: zone {}, order 18".format(name)), error
-            equal(error.zone, zone)
-
-
-def test_machine_whose_usable_memory_the_array_takes_whole():
-    """No frame is left over: allocation runs out, and everything else works."""
-    with FakeMachine(
-        [(MIB, 16 * 4096, protocol.USABLE), (2 * MIB, 4 * MIB, protocol.EXECUTABLE_AND_MODULES)]
-    ) as machine:
-        pfm = machine.boot()
-        equal(pfm.count_free(), (0, 0, 0))
-        for call in (
-            pfm.alloc,
-            lambda: pfm.alloc(3),
-            lambda: pfm.alloc(zone=0),
-            lambda: pfm.alloc_contiguous(1),
-            lambda: pfm.alloc_many(1),
-            lambda: pfm.alloc_many(array("I", (0, 0))),
-        ):
-            equal(raises(OutOfFramesError, call).free, (0, 0, 0))
-        pfm.drain()
-        pfm.free_many(array("I"))
-        equal(pfm.reclaim(True), (0, 0))
-        pfm.set_flags(600, 2)
-        assert pfm.check_flags(600, 2)
-        pfm.check()
-        for report in (
-            pfm.meminfo(),
-            pfm.buddyinfo(),
-            pfm.memmap(),
-            pfm.chart(),
-            pfm.page_types(),
-        ):
-            assert report.verified, report

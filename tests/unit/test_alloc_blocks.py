@@ -1,4 +1,4 @@
-"""Blocks: alloc and free, split and merge, and what is no block's head."""
+"""pfm/alloc/blocks.py: blocks allocated and freed, and what is no head of a block."""
 
 from allocation import entry, lists, refused
 from ktap import equal, raises
@@ -13,7 +13,6 @@ from pfm import (
     OutOfFramesError,
     PageFlags,
     PageFrameManager,
-    Zone,
     to,
 )
 from pfm.alloc.zone import ORDER_MAX
@@ -33,51 +32,6 @@ def test_each_order_is_aligned_and_comes_back():
             equal(pfm.check().used, 1 << order)
             pfm.free(pfn)
             equal(lists(pfm), before)
-
-
-def test_split_leaves_one_block_of_each_order_below():
-    # One block of 1 GiB, and what the array leaves of 64 MiB.
-    with FakeMachine(
-        [(GIB, GIB, protocol.USABLE), (3 * GIB, 64 * MIB, protocol.USABLE)]
-    ) as machine:
-        pfm = machine.boot()
-        before = lists(pfm)[Zone.DMA32]
-        equal(before[ORDER_MAX], 1)
-        upper = pfm.regions[1]
-        held = pfm.alloc_at(upper.start, upper.end - upper.start)
-        block = pfm.alloc(4)
-        equal(block, frames(GIB))
-        equal(lists(pfm)[Zone.DMA32], [0] * 4 + [1] * 14 + [0])
-        pfm.check()
-        pfm.free(block)
-        pfm.free(held)
-        equal(lists(pfm)[Zone.DMA32], before)
-
-
-def test_merge_waits_for_the_buddy():
-    with FakeMachine(SMALL_8M) as machine:
-        pfm = machine.boot()
-        left = pfm.alloc_at(1024, 8)
-        right = pfm.alloc_at(1032, 8)
-        other = pfm.alloc_at(1040, 16)
-        before = lists(pfm)[0]
-        pfm.free(left)
-        equal(lists(pfm)[0][3], before[3] + 1)
-        pfm.free(right)
-        equal(lists(pfm)[0][3], before[3])
-        equal(lists(pfm)[0][4], before[4] + 1)
-        pfm.free(other)
-        pfm.check()
-
-
-def test_no_merge_across_the_edge_of_memory():
-    # 1 to 8 MiB: the buddy of the block at 1 MiB would lie below it, in a hole.
-    with FakeMachine([(MIB, 7 * MIB, protocol.USABLE)]) as machine:
-        pfm = machine.boot()
-        before = lists(pfm)
-        pfm.free(pfm.alloc_at(256, 256))
-        equal(lists(pfm), before)
-        pfm.check()
 
 
 def test_all_frames_one_by_one_and_back():

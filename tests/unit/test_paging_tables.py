@@ -1,4 +1,4 @@
-"""Page tables written to memory, and read back by an independent walk."""
+"""pfm/paging/tables.py, pfm/paging/walks.py: page tables written to memory, and read back by an independent walk."""
 
 import gc
 

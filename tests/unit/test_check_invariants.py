@@ -1,4 +1,4 @@
-"""Each invariant of docs/invariants.md broken on purpose, and named by `check()` with its frame."""
+"""pfm/check/invariants.py, pfm/check/loops.py: each invariant broken on purpose, and named by `check()` with its frame."""
 
 import uctypes
 from allocation import entry, zone

@@ -1,7 +1,7 @@
-"""References to blocks, runs and compound blocks: how many there may be, and the last one's end."""
+"""pfm/alloc/references.py: how many references a block may have, and what the last one does."""
 
 from allocation import entry, lists, refused
-from ktap import equal, raises
+from ktap import equal
 from maps import SMALL_8M, frames
 
 from pfm import FrameStateError, RefcountError
@@ -72,29 +72,7 @@ def test_underflow():
         equal(entry(pfm, pfn).rc, 1)
 
 
-def test_tails_of_a_compound_block_stand_for_it():
-    with FakeMachine(SMALL_8M) as machine:
-        pfm = machine.boot()
-        head = pfm.alloc(3, compound=True)
-        for number, pfn in enumerate(range(head, head + 8), 2):
-            equal(pfm.ref(pfn), number)
-        for pfn in range(head, head + 8):
-            equal(pfm.unref(pfn), head + 8 - pfn)
-        equal(pfm.unref(head + 5), 0)
-        for pfn in range(head, head + 8):
-            refused(pfm, FrameStateError, pfm.unref, pfn)
-
-
-def test_tail_of_a_compound_block_cannot_be_freed():
-    with FakeMachine(SMALL_8M) as machine:
-        pfm = machine.boot()
-        head = pfm.alloc(3, compound=True)
-        error = refused(pfm, FrameStateError, pfm.free, head + 1)
-        equal(error.state, "tail of the compound block at {}".format(head))
-        pfm.free(head)
-
-
-def test_tails_of_a_plain_block_and_parts_of_a_run_do_not():
+def test_references_of_tails_and_parts_are_refused():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
         plain = pfm.alloc(2)
@@ -102,18 +80,6 @@ def test_tails_of_a_plain_block_and_parts_of_a_run_do_not():
         for pfn in (plain + 1, plain + 3, run + 1, run + 2, run + 3):
             for call in (pfm.ref, pfm.unref):
                 equal(refused(pfm, FrameStateError, call, pfn).pfn, pfn)
-
-
-def test_compound_tails_are_plain_again_after_free():
-    with FakeMachine(SMALL_8M) as machine:
-        pfm = machine.boot()
-        head = pfm.alloc(3, compound=True)
-        pfm.free(head)
-        equal(pfm.alloc(3), head)
-        for pfn in range(head + 1, head + 8):
-            equal((entry(pfm, pfn).flags, entry(pfm, pfn).state), (0, 0))
-            raises(FrameStateError, pfm.ref, pfn)
-        pfm.check()
 
 
 def test_references_of_reserved_frames():

@@ -1,4 +1,4 @@
-"""The page tables of the frame array: as many as were counted before it was placed, on any map."""
+"""pfm/array/framearray.py: the page tables of the array, as many as were counted before it was placed, on any map."""
 
 import random
 

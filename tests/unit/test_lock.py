@@ -1,10 +1,10 @@
-"""Locks: who holds one, who waits, and that no error leaves one behind."""
+"""pfm/lock.py: who holds a lock, who waits for it, and that no error leaves one behind."""
 
 from allocation import entry, zone
 from ktap import equal, raises
 from maps import MIB, SMALL_8M, frames
 
-from pfm import LockHeldError, LockTimeoutError, PageFlags, ReleasedError, Zone, lock
+from pfm import LockHeldError, LockTimeoutError, PageFlags, Zone, lock
 from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
@@ -82,40 +82,6 @@ def test_statistics_never_block():
         assert pfm.present(42)
         equal((pfm.min(), pfm.max()), (0, 2047))
         equal(pfm.describe(frames(pfm.array.start_phys)), "reserved")
-
-
-def test_guard_released_twice():
-    with FakeMachine(SMALL_8M) as machine:
-        pfm = machine.boot()
-        guard = pfm.get(42)
-        guard.release()
-        for call in (guard.release, lambda: guard.rc, lambda: setattr(guard, "rc", 1)):
-            equal(raises(ReleasedError, call).pfn, 42)
-        # The lock may be another's by now, which a late release must not take.
-        with pfm.get(42):
-            raises(ReleasedError, guard.release)
-            equal(entry(pfm, 42).lock, lock.context())
-
-
-def test_guard_released_inside_its_with_statement():
-    with FakeMachine(SMALL_8M) as machine:
-        pfm = machine.boot()
-        guard = pfm.get(42)
-        with guard:
-            guard.release()
-        pfm.get(42).release()
-
-
-def test_guard_lets_go_when_its_block_raises():
-    with FakeMachine(SMALL_8M) as machine:
-        pfm = machine.boot()
-
-        def fail():
-            with pfm.get(42):
-                raise ValueError("inside")
-
-        raises(ValueError, fail)
-        equal(entry(pfm, 42).lock, 0)
 
 
 def test_no_error_leaves_a_lock():

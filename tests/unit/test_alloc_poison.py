@@ -1,8 +1,8 @@
-"""Debugging: junk in free frames, found when it is no longer there, and who allocated a block."""
+"""pfm/alloc/poison.py: debug mode fills free frames with junk and finds when it was overwritten."""
 
 from array import array
 
-from allocation import entry, refused
+from allocation import refused
 from ktap import equal, raises
 from maps import SMALL_8M, THREE_ZONES
 from uctypes import UINT32, bytearray_at, struct
@@ -135,33 +135,10 @@ def test_zero_after_junk():
         equal(bytes(memory(pfm, pfn, 2)), bytes(8192))
 
 
-def test_exhaustion_gives_back_in_debug_mode():
+def test_running_out_in_debug_mode_frees_the_rest():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot(debug=True)
         total = pfm.count_free()[0]
         pfm.alloc_at(1)
         refused(pfm, OutOfFramesError, pfm.alloc_many, total)
         refused(pfm, OutOfFramesError, pfm.alloc_many, array("I", [0] * total))
-
-
-def test_tag_says_who_allocated():
-    for debug in (False, True):
-        with FakeMachine(SMALL_8M) as machine:
-            pfm = machine.boot(debug)
-            for tag in (0, 7, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x2A756E6B):
-                pfm.drain()
-                taken = [
-                    pfm.alloc_at(601, 3, tag=tag),
-                    pfm.alloc(tag=tag),
-                    pfm.alloc(3, tag=tag),
-                    pfm.alloc(1, compound=True, tag=tag),
-                    pfm.alloc_contiguous(5, tag=tag),
-                    pfm.alloc_many(2, tag=tag)[1],
-                ]
-                for pfn in taken:
-                    equal(entry(pfm, pfn).tag, tag)
-                for pfn in taken:
-                    pfm.free(pfn)
-            # The next owner does not inherit it.
-            equal(entry(pfm, pfm.alloc()).tag, 0)
-            pfm.check()

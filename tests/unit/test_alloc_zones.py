@@ -1,31 +1,13 @@
-"""Zones: which one serves, what each keeps for itself, and the magazine of the highest."""
+"""pfm/alloc/zones.py: which zone serves an allocation, and what each keeps for itself."""
 
 from allocation import lists, refused, zone
 from ktap import equal
-from maps import GIB, KIB, MIB, SMALL_8M, THREE_ZONES, TIB, frames
+from maps import GIB, MIB, SMALL_8M, THREE_ZONES, frames
 
 from pfm import OutOfFramesError, Zone
-from pfm.address import PFN_LIMIT
-from pfm.alloc.magazine import MAGAZINE_FRAMES
 from pfm.alloc.zone import watermark, zone_of
 from pfm.memmap import protocol
 from pfm.testing import FakeMachine
-
-
-def test_bounds():
-    for pfn, expected in (
-        (0, 0),
-        (frames(16 * MIB) - 1, 0),
-        (frames(16 * MIB), 1),
-        (frames(4 * GIB) - 1, 1),
-        (frames(4 * GIB), 2),
-        (PFN_LIMIT - 1, 2),
-    ):
-        equal(zone_of(pfn), expected)
-
-
-def test_watermark_is_a_share_with_a_limit():
-    equal([watermark(managed) for managed in (0, 127, 128, 4096, 1 << 20)], [0, 0, 1, 32, 2048])
 
 
 def test_counters():
@@ -137,117 +119,3 @@ def test_nothing_for_dma_comes_from_above():
         error = refused(pfm, OutOfFramesError, pfm.alloc, 0, Zone.DMA)
         equal((error.zone, error.free[0]), (Zone.DMA, 0))
         assert error.free[1] > 0
-
-
-def test_magazine_serves_single_frames():
-    with FakeMachine(SMALL_8M) as machine:
-        pfm = machine.boot()
-        total = pfm.count_free()
-        pfn = pfm.alloc()
-        cached = pfm.check().cached
-        assert 0 < cached < MAGAZINE_FRAMES
-        # The last one freed is the next one given.
-        pfm.free(pfn)
-        equal(pfm.check().cached, cached + 1)
-        equal(pfm.alloc(), pfn)
-        pfm.free(pfn)
-        equal(pfm.count_free(), total)
-        pfm.drain()
-        equal((pfm.check().cached, pfm.count_free()), (0, total))
-
-
-def test_magazine_overflows_to_the_lists():
-    with FakeMachine(SMALL_8M) as machine:
-        pfm = machine.boot()
-        taken = [pfm.alloc() for _ in range(3 * MAGAZINE_FRAMES)]
-        for pfn in taken:
-            pfm.free(pfn)
-            assert pfm.check().cached <= MAGAZINE_FRAMES
-        equal(pfm.check().used, 0)
-
-
-def test_magazine_is_of_the_highest_zone_only():
-    with FakeMachine(THREE_ZONES) as machine:
-        pfm = machine.boot()
-        low = [pfm.alloc(0, number) for number in (Zone.DMA, Zone.DMA32)]
-        equal(pfm.check().cached, 0)
-        for pfn in low:
-            pfm.free(pfn)
-        equal(pfm.check().cached, 0)
-
-
-def test_magazine_is_merged_before_giving_up():
-    with FakeMachine(SMALL_8M) as machine:
-        pfm = machine.boot()
-        pfm.alloc_at(1, 1023)
-        pfm.alloc_at(1024 + 16, pfm.count_free()[0] - 16)
-        # 16 frames are left, all of them in the magazine now.
-        pfm.free(pfm.alloc())
-        equal(pfm.check().cached, 16)
-        equal(pfm.alloc(4), 1024)
-        equal(pfm.count_free()[0], 0)
-        pfm.free(1024)
-        pfm.free(pfm.alloc())
-        equal(pfm.alloc_contiguous(16), 1024)
-        pfm.free(1024)
-        pfm.free(pfm.alloc())
-        equal(sorted(pfm.alloc_many(16)), list(range(1024, 1040)))
-        pfm.check()
-
-
-def _top_of_memory(base, end):
-    """Boot a machine whose highest RAM is `base`..`end`, use it, and expect each invariant to hold."""
-    with FakeMachine(
-        [(MIB, 64 * MIB, protocol.USABLE), (base, end - base, protocol.USABLE)]
-    ) as machine:
-        pfm = machine.boot()
-        last = min(frames(end), PFN_LIMIT) - 1
-        state = zone(pfm, Zone.NORMAL)
-        equal((pfm.max(), state.end, state.present), (last, last + 1, last + 1 - frames(base)))
-        pfm.check()
-        before = lists(pfm)
-        free = state.free
-        taken = pfm.alloc_many(free, Zone.NORMAL)
-        equal((min(taken), len(set(taken)), state.free), (frames(base), free, 0))
-        assert max(taken) <= last
-        pfm.check()
-        # One by one, so that each merges with what was freed before it.
-        for pfn in taken:
-            pfm.free(pfn)
-        equal(lists(pfm), before)
-        run = pfm.alloc_contiguous(free)
-        equal(run, frames(base))
-        pfm.check()
-        pfm.free(run)
-        equal(lists(pfm), before)
-        pfm.check()
-
-
-def test_ram_up_to_and_past_16_tib():
-    for end in (
-        16 * TIB - 8 * KIB,
-        16 * TIB - 4 * KIB,
-        16 * TIB,
-        16 * TIB + 4 * KIB,
-        16 * TIB + 4 * MIB,
-        1 << 52,
-    ):
-        _top_of_memory(16 * TIB - 4 * MIB, end)
-
-
-def test_largest_blocks_below_16_tib():
-    base = 16 * TIB - 4 * GIB
-    with FakeMachine([(base, 4 * GIB, protocol.USABLE)]) as machine:
-        pfm = machine.boot()
-        before = lists(pfm)
-        blocks = [pfm.alloc(18) for _ in range(before[Zone.NORMAL][18])]
-        equal(sorted(blocks), [frames(base) + (n << 18) for n in range(3)])
-        pfm.check()
-        halves = []
-        for block in blocks:
-            pfm.free(block)
-            halves += [pfm.alloc(17), pfm.alloc(17)]
-        for half in halves:
-            pfm.free(half)
-        equal(lists(pfm), before)
-        pfm.check()

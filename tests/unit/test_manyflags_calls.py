@@ -1,4 +1,4 @@
-"""Flags of many frames: a range, an array, and their count."""
+"""pfm/manyflags/calls.py, pfm/manyflags/loops.py: flags of a range and of an array of frames, and their count."""
 
 from array import array
 

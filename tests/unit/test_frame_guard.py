@@ -1,8 +1,9 @@
-"""Guards on frames of any state: nothing that the allocator does for others trips over them, and a lost one is no trap."""
+"""pfm/frame/guard.py: guards on frames of any state, their release, and guards that are lost."""
 
 import gc
 from array import array
 
+from allocation import entry
 from calls import signature
 from ktap import equal, raises
 from maps import MIB, SMALL_8M, frames
@@ -15,6 +16,7 @@ from pfm import (
     LockTimeoutError,
     OutOfFramesError,
     ReleasedError,
+    lock,
 )
 from pfm.frame.entry import PageFrame
 from pfm.memmap import protocol
@@ -96,3 +98,37 @@ def test_unlock_of_what_another_context_holds():
         entry.lock = 2
         equal(raises(LockTimeoutError, pfm.unlock, 600).owner, 2)
         equal(entry.lock, 2)
+
+
+def test_guard_released_twice():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        guard = pfm.get(42)
+        guard.release()
+        for call in (guard.release, lambda: guard.rc, lambda: setattr(guard, "rc", 1)):
+            equal(raises(ReleasedError, call).pfn, 42)
+        # The lock may be another's by now, which a late release must not take.
+        with pfm.get(42):
+            raises(ReleasedError, guard.release)
+            equal(entry(pfm, 42).lock, lock.context())
+
+
+def test_guard_released_inside_its_with_statement():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        guard = pfm.get(42)
+        with guard:
+            guard.release()
+        pfm.get(42).release()
+
+
+def test_guard_is_released_when_its_block_raises():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+
+        def fail():
+            with pfm.get(42):
+                raise ValueError("inside")
+
+        raises(ValueError, fail)
+        equal(entry(pfm, 42).lock, 0)
