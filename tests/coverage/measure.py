@@ -15,6 +15,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "host"))
+
+from paths import paths_of  # noqa: E402
+
 PROBE = "_reached_"
 
 # Seconds for the tests of one file; probes make them slower.
@@ -68,29 +72,33 @@ def shadow(build):
     """Make the copy of the tree in `build` and return (file, line) for every probe."""
     if build.exists():
         shutil.rmtree(build)
-    (build / "pfm").mkdir(parents=True)
+    build.mkdir(parents=True)
     shutil.copytree(ROOT / "tests" / "unit", build / "tests" / "unit")
     shutil.copytree(ROOT / "docs", build / "docs")
     shutil.copy(ROOT / "README.md", build)
     for name in ("ktap.py", "coverage/probe.py", "coverage/run.py"):
         shutil.copy(ROOT / "tests" / name, build / "tests")
     places = []
-    for source in sorted((ROOT / "pfm").glob("*.py")):
+    for source in sorted((ROOT / "pfm").rglob("*.py")):
         if source.name == "manifest.py":
             continue
-        lines = instrument(source, build / "pfm" / source.name, len(places))
-        places += [(source.name, line) for line in lines]
+        name = source.relative_to(ROOT)
+        target = build / name
+        target.parent.mkdir(exist_ok=True)
+        lines = instrument(source, target, len(places))
+        places += [(str(name), line) for line in lines]
     return places
 
 
 def run(unix, build, count):
-    """Run every unit test on the copy; return the set of probes reached and whether all passed."""
+    """Run every unit test on its paths through the copy; return the set of probes reached and whether all passed."""
     reached = set()
     passed = True
     hits = build / "hits"
-    for test in sorted((build / "tests" / "unit").glob("test_*.py")):
+    tests = sorted((build / "tests" / "unit").glob("test_*.py"))
+    for test, path in [(test, path) for test in tests for path in paths_of(test.read_text())]:
         command = [unix, "-X", "heapsize=64M", "tests/run.py", str(count), str(hits)]
-        command.append(str(test.relative_to(build)))
+        command += [*path.options, str(test.relative_to(build))]
         done = subprocess.run(
             command,
             cwd=build,
@@ -102,7 +110,7 @@ def run(unix, build, count):
         if done.returncode:
             passed = False
             failed = [line for line in done.stdout.splitlines() if line.startswith("not ok")]
-            print(f"{test.name}: {failed or done.stderr[-500:]}")
+            print(f"{test.name}{path.suffix}: {failed or done.stderr[-500:]}")
         if hits.exists():
             reached |= {number for number, hit in enumerate(hits.read_bytes()) if hit}
             hits.unlink()
@@ -133,8 +141,8 @@ def report(places, reached):
     for name, (lines, hit) in sorted(files.items()):
         missing = ranges(lines - hit)
         share = 100 * len(hit) / len(lines) if lines else 100
-        print(f"pfm/{name:16} {len(hit):4} of {len(lines):4} {share:5.1f} %  {missing}".rstrip())
-    print(f"{'all':20} {covered:4} of {total:4} {100 * covered / total:5.1f} %")
+        print(f"{name:26} {len(hit):4} of {len(lines):4} {share:5.1f} %  {missing}".rstrip())
+    print(f"{'all':26} {covered:4} of {total:4} {100 * covered / total:5.1f} %")
 
 
 def main():
