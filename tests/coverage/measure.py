@@ -95,8 +95,8 @@ def run(unix, build, count):
     reached = set()
     passed = True
     hits = build / "hits"
-    tests = sorted((build / "tests" / "unit").glob("test_*.py"))
-    for test, path in [(test, path) for test in tests for path in paths_of(test.read_text())]:
+    files = sorted((build / "tests" / "unit").glob("test_*.py"))
+    for test, path in [(file, path) for file in files for path in paths_of(file.read_text())]:
         command = [unix, "-X", "heapsize=64M", "tests/run.py", str(count), str(hits)]
         command += [*path.options, str(test.relative_to(build))]
         done = subprocess.run(

@@ -1,6 +1,9 @@
-"""A plain model of the allocator: sets of frames, and for each call what it may come to.
+"""A model of the allocator that shares no code with pfm: sets of frames, and for each call what it may come to.
 
-It knows nothing of buddies, and of the manager only what docs/api.md promises.
+It knows nothing of buddies, of the memory map what frame_model.py makes of it, and of the
+manager what docs/ promises.  hypothesis drives it and cuts a failing sequence of calls down
+to a few; machines have some hundreds of frames, for it looks at each in turn.  For long
+traces, and for the kernel, there is a cheap model: tests/unit/model.py.
 """
 
 import explorer

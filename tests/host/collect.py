@@ -103,7 +103,7 @@ class KtapItem(pytest.Item):
             raise KtapFailure(f"not reported; the run's output ends:\n{run.output[-500:]}")
         for result in results:
             if not result.passed:
-                raise KtapFailure("\n".join(result.diagnostics) or "failed without a word")
+                raise KtapFailure("\n".join(result.diagnostics) or "failed without a diagnostic")
             if result.skipped is not None:
                 pytest.skip(result.skipped or "no reason given")
 

@@ -10,12 +10,12 @@ UNIX_PORT = qemu.ROOT / "build" / "unix" / "micropython"
 SERVER = qemu.ROOT / "tests" / "unit" / "server.py"
 
 # Seconds an answer may take, and requests after which memory is given back by a new process.
-PATIENCE = 60
+ANSWER_TIMEOUT = 60
 REQUESTS_MAX = 200_000
 
 
 class ServerDied(Exception):
-    """The server ended or was silent; says at which request and with what last words."""
+    """The server ended or was silent; says at which request and what it printed last."""
 
 
 class Refused(Exception):
@@ -53,7 +53,7 @@ class Explorer:
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         line = b""
         while not line.endswith(b"\n"):
-            ready = select.select([self._process.stdout], [], [], PATIENCE)[0]
+            ready = select.select([self._process.stdout], [], [], ANSWER_TIMEOUT)[0]
             data = self._process.stdout.read(1 << 16) if ready else b""
             line += data
             if not data:

@@ -11,7 +11,7 @@ from prompt import at_prompt
 
 WATCHDOG = 120
 # Seconds for QEMU's monitor to answer.
-PATIENCE = 20
+TIMEOUT = 20
 # An address of no use: not mapped, of neither half.
 UNMAPPED = 0x12_3456_7000
 NOT_CANONICAL = 0x1234_5678_9ABC_0000
@@ -108,7 +108,7 @@ def test_what_the_machine_sends_is_reported(way, micropython, tmp_path, command,
     with at_prompt(way.with_cmdline(""), micropython, WATCHDOG, extra=extra) as prompt:
         prompt.send("while True: pass")
         with socket.socket(socket.AF_UNIX) as monitor:
-            monitor.settimeout(PATIENCE)
+            monitor.settimeout(TIMEOUT)
             monitor.connect(str(path))
             # What is typed before the monitor's own prompt is lost.
             said = b""

@@ -19,7 +19,7 @@ TRACE_MEMORY = "64M"
 TRACE_OPERATIONS = int(os.environ.get("PFM_TARGET_TRACE_OPERATIONS") or 3000)
 TRACE_SEED = int(os.environ.get("PFM_TARGET_TRACE_SEED") or 1)
 # Seconds an operation may take, generously.
-TRACE_PATIENCE = 0.05
+TRACE_OPERATION_SECONDS = 0.05
 
 SELF_TESTS = "import selftest; print(selftest.run(), 'failed')"
 
@@ -85,7 +85,7 @@ def test_heap_of_a_given_size(stand_in, micropython):
 
 
 def test_random_trace(stand_in, micropython):
-    timeout = collect.BOOT_TIMEOUT + TRACE_PATIENCE * TRACE_OPERATIONS
+    timeout = collect.BOOT_TIMEOUT + TRACE_OPERATION_SECONDS * TRACE_OPERATIONS
     boot = _sized(stand_in, TRACE_MEMORY)
     with at_prompt(boot, micropython, timeout, silence=timeout) as prompt:
         prompt.run("import trace; from pfm import PFM")

@@ -13,7 +13,7 @@ import qemu
 
 RUN = str(qemu.ROOT / "boot" / "run.py")
 # Seconds for a process that was killed to be gone.
-PATIENCE = 20
+ENDING_TIMEOUT = 20
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_stand_in_loader_is_for_bios():
 )
 def test_endings(script, ending):
     with qemu.Process(["sh", "-c", script]) as process:
-        assert process.wait(timeout=PATIENCE) == ending
+        assert process.wait(timeout=ENDING_TIMEOUT) == ending
 
 
 def test_watchdog_ends_a_machine_that_does_not():
     with qemu.Process(["sleep", "600"], timeout=0.2) as process:
-        assert process.wait(timeout=PATIENCE) == qemu.Ending.TIMED_OUT
+        assert process.wait(timeout=ENDING_TIMEOUT) == qemu.Ending.TIMED_OUT
         assert process.popen.returncode == -signal.SIGKILL
 
 
@@ -94,14 +94,14 @@ def test_wait_bounds_a_machine_that_hangs_at_its_end():
 
 def test_machine_without_output_is_silent(stand_in):
     boot = replace(stand_in.with_cmdline(""), qemuflags="-S")
-    with qemu.Machine(boot, timeout=PATIENCE, silence=0.2) as machine:
+    with qemu.Machine(boot, timeout=ENDING_TIMEOUT, silence=0.2) as machine:
         with pytest.raises(qemu.MachineSilent, match=r"no output from the machine for 0.2 s"):
             machine.read_until(b">>> ")
 
 
 def test_machine_that_does_not_start_has_ended():
     boot = replace(qemu.Boot(), qemuflags="-no-such-option")
-    with qemu.Machine(boot, timeout=PATIENCE) as machine:
+    with qemu.Machine(boot, timeout=ENDING_TIMEOUT) as machine:
         with pytest.raises(qemu.MachineEnded) as error:
             machine.read_until(b">>> ")
         assert error.value.ending == qemu.Ending.QEMU_FAILED
@@ -128,12 +128,12 @@ def _gone(pid):
 
 
 def _eventually(condition):
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + ENDING_TIMEOUT
     while time.monotonic() < deadline:
         if found := condition():
             return found
         time.sleep(0.02)
-    raise AssertionError(f"not within {PATIENCE} s")
+    raise AssertionError(f"not within {ENDING_TIMEOUT} s")
 
 
 @pytest.mark.parametrize("victim", ["runner", "parent"])

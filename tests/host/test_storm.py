@@ -21,7 +21,7 @@ SEED = int(os.environ.get("PFM_STORM_SEED") or 0) or random.randrange(1, 1 << 30
 BETWEEN_RESETS = (10, 60)
 PAUSE_MAX = 0.02
 # Seconds an interrupt may take, generously.
-PATIENCE = 1
+INTERRUPT_TIMEOUT = 1
 
 START = """\
 import sys
@@ -66,7 +66,7 @@ def test_storm_of_interrupts(stand_in, micropython):
     print(f"PFM_STORM_SEED={SEED}")
     chance = random.Random(SEED)
     boot = replace(stand_in.with_cmdline("heap=8M"), memory=MEMORY)
-    with at_prompt(boot, micropython, 300 + PATIENCE * INTERRUPTS) as prompt:
+    with at_prompt(boot, micropython, 300 + INTERRUPT_TIMEOUT * INTERRUPTS) as prompt:
         prompt.run("open('/kept.txt', 'w').close()")
         left = INTERRUPTS
         while left:

@@ -3,12 +3,17 @@
 import gc
 
 import micropython
+import uctypes
 from ktap import equal, raises, skip
 
 from pfm.alloc.zone import ORDER_MAX, zone_at
 from pfm.array.populate import populate_range
 from pfm.control import ZONES
 from pfm.frame.entry import ENTRY_SHIFT, PageFrame
+
+# What `overwrite` stores.
+OVERWRITTEN = 0x12345678
+_WORD = {"word": 0 | uctypes.UINT32}
 
 
 def entry(pfm, pfn):
@@ -20,6 +25,11 @@ def entry(pfm, pfn):
 def zone(pfm, number):
     """Return the state of a zone as a struct."""
     return zone_at(pfm._zones[0], number)
+
+
+def overwrite(pfm, pfn, offset=0):
+    """Write to a frame through the HHDM, as code with a stale pointer does."""
+    uctypes.struct(pfm.as_virt((pfn << 12) + offset), _WORD).word = OVERWRITTEN
 
 
 def lists(pfm):

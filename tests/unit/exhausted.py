@@ -58,7 +58,7 @@ def with_blocks_left(blocks, call, pfm, given):
     answer = [False, None]
     kept = [None] * _PIECES_MAX
     hole = bytearray(blocks * BLOCK) if blocks else None
-    # What is in the way is kept, and each MemoryError would collect several times.
+    # Nothing can be collected before the heap is full, and each MemoryError would try several times.
     gc.disable()
     at = _fill(kept)
     # The errors so far were objects on the heap, to be collected; twice, since the collector

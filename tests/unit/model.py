@@ -1,4 +1,9 @@
-"""The plain model of an allocator: a byte for each frame, and nothing of buddies."""
+"""A model of the allocator that is cheap enough for the kernel: a byte for each frame, and nothing of buddies.
+
+It starts from the entries and the zones as the manager has them, so it runs on a machine
+in use, where no host can follow.  A mistake in those it would share; so there is a second
+model, which shares no code with pfm: tests/host/allocator_model.py.
+"""
 
 from pfm import Zone
 from pfm.alloc.zone import zone_at, zone_of

@@ -34,7 +34,7 @@ def entry_values(manager, pfn):
 
 
 class Recount:
-    """Every entry looked at in turn, by the layout alone; a head speaks for the tails behind it."""
+    """Every entry looked at in turn, by the layout alone; a tail counts as what its head is."""
 
     def __init__(self, manager):
         self.kinds = {}

@@ -1,11 +1,11 @@
-"""pfm/alloc/poison.py: debug mode fills free frames with junk and finds when it was overwritten."""
+"""pfm/alloc/poison.py: debug mode fills free frames with poison and finds when it was overwritten."""
 
 from array import array
 
-from allocation import refused
+from allocation import OVERWRITTEN, overwrite, refused
 from ktap import equal, raises
 from maps import SMALL_8M, THREE_ZONES
-from uctypes import UINT32, bytearray_at, struct
+from uctypes import bytearray_at
 
 from pfm import FrameCorruptError, OutOfFramesError
 from pfm.alloc.poison import POISON
@@ -16,13 +16,8 @@ def memory(pfm, pfn, count=1):
     return bytearray_at(pfm.as_virt(pfn << 12), count << 12)
 
 
-def spoil(pfm, pfn, offset):
-    """Write to a frame as somebody does who freed it long ago."""
-    struct(pfm.as_virt((pfn << 12) + offset), {"word": 0 | UINT32}).word = 0x12345678
-
-
-def test_free_fills_with_junk():
-    junk = POISON.to_bytes(4, "little") * 1024
+def test_free_fills_with_poison():
+    poisoned = POISON.to_bytes(4, "little") * 1024
     with FakeMachine(THREE_ZONES) as machine:
         pfm = machine.boot(debug=True)
         many = pfm.alloc_many(3)
@@ -36,11 +31,11 @@ def test_free_fills_with_junk():
             neighbour = bytes(memory(pfm, pfn + count)[:16])
             pfm.free(pfn)
             for frame in range(pfn, pfn + count):
-                equal(bytes(memory(pfm, frame)), junk)
+                equal(bytes(memory(pfm, frame)), poisoned)
             equal(bytes(memory(pfm, pfn + count)[:16]), neighbour)
         pfm.free_many(many)
         for frame in many:
-            equal(bytes(memory(pfm, frame)), junk)
+            equal(bytes(memory(pfm, frame)), poisoned)
         pfm.check()
 
 
@@ -62,10 +57,10 @@ def corrupt(allocate, pfn_of, count, offset):
         pfn = pfn_of(made)
         pfm.free(pfn) if isinstance(made, int) else pfm.free_many(made)
         frame = pfn + offset // 4096
-        spoil(pfm, pfn, offset)
+        overwrite(pfm, pfn, offset)
         error = refused(pfm, FrameCorruptError, allocate, pfm)
-        equal((error.pfn, error.phys, error.value), (frame, (pfn << 12) + offset, 0x12345678))
-        # It went back, and to junk.
+        equal((error.pfn, error.phys, error.value), (frame, (pfn << 12) + offset, OVERWRITTEN))
+        # It is free again, and filled with poison.
         equal(pfm.check().used, 0)
         again = allocate(pfm)
         equal(pfm.check().used, count)
@@ -111,7 +106,7 @@ def test_frame_never_freed_holds_anything():
         equal(pfm.check().used, 456)
 
 
-def test_junk_outlives_split_and_merge():
+def test_poison_outlives_split_and_merge():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot(debug=True)
         block = pfm.alloc_at(1024, 16)
@@ -121,12 +116,12 @@ def test_junk_outlives_split_and_merge():
         for pfn in range(1024, 1040):
             pfm.free(pfn)
         pfm.drain()
-        spoil(pfm, 1033, 100)
+        overwrite(pfm, 1033, 100)
         equal(raises(FrameCorruptError, pfm.alloc_at, 1024, 16).pfn, 1033)
         pfm.check()
 
 
-def test_zero_after_junk():
+def test_zero_after_poison():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot(debug=True)
         pfn = pfm.alloc(1)

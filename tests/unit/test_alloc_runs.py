@@ -231,6 +231,6 @@ def test_run_stays_in_one_zone():
         end = frames(pfm.array.start_phys)
         pfm.alloc_at(edge + 50, end - edge - 50)
         if end <= edge + 50:
-            raise AssertionError("the array lies in the way")
+            raise AssertionError("the array ends above the edge")
         refused(pfm, OutOfFramesError, pfm.alloc_contiguous, 90, 1, None, end)
         assert pfm.alloc_contiguous(45, below=end) >= edge

@@ -1,10 +1,10 @@
 """The Python heap exhausted at each point of each public call: a MemoryError that changes nothing, or success."""
 
+from allocation import overwrite
 from calls import CALLS, MARKED, signature
 from exhausted import BLOCKS, COARSE, sweep, with_blocks_left
 from ktap import equal, raises
 from maps import MIB, SMALL_8M, THREE_ZONES, frames
-from uctypes import UINT32, struct
 
 from pfm import FrameStateError, PageFrameManager
 from pfm.memmap import protocol
@@ -75,7 +75,7 @@ def test_error_of_an_allocation_leaves_the_frame_free():
         pfm.free(pfm.alloc_at(700))
         for blocks in range(8):
             before = signature(pfm)
-            _spoil(pfm, 700)
+            overwrite(pfm, 700)
             try:
                 done, _ = with_blocks_left(blocks, lambda pfm, pfn: pfm.alloc_at(pfn), pfm, 700)
             except Exception:
@@ -83,7 +83,3 @@ def test_error_of_an_allocation_leaves_the_frame_free():
             assert not done
             equal(signature(pfm), before)
             raises(FrameStateError, pfm.free, 700)
-
-
-def _spoil(pfm, pfn):
-    struct(pfm.as_virt(pfn << 12), {"word": 0 | UINT32}).word = 1

@@ -14,7 +14,7 @@ _EDGE = b"\x5a" * ENTRY_SIZE
 
 
 def _filled(size, call, *args):
-    """Return what `call(address, *args)` makes of `size` bytes of junk; what is around them stays."""
+    """Return what `call(address, *args)` makes of `size` bytes, and expect those around them to stay."""
     memory = bytearray(_EDGE + b"\xa5" * size + _EDGE)
     call(addressof(memory) + len(_EDGE), *args)
     equal(memory[: len(_EDGE)], _EDGE)

@@ -3,11 +3,10 @@
 import gc
 from array import array
 
-from allocation import entry
+from allocation import entry, overwrite
 from calls import signature
 from ktap import equal, raises
 from maps import MIB, SMALL_8M, frames
-from uctypes import UINT32, struct
 
 from pfm import (
     FrameCorruptError,
@@ -23,10 +22,6 @@ from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
 
-def _spoil(pfm, pfn):
-    struct(pfm.as_virt(pfn << 12), {"word": 0 | UINT32}).word = 1
-
-
 def test_running_out_under_a_guard_of_a_free_frame_keeps_nothing():
     for debug in (False, True):
         with FakeMachine(SMALL_8M) as machine:
@@ -38,18 +33,18 @@ def test_running_out_under_a_guard_of_a_free_frame_keeps_nothing():
             equal(signature(pfm), before)
 
 
-def test_spoilt_frame_under_a_guard_is_named_and_stays_free():
+def test_overwritten_frame_under_a_guard_is_named_and_stays_free():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot(debug=True)
         pfm.free(pfm.alloc_at(600))
         everything = array("I", bytes(4 * sum(pfm.count_free())))
         before = signature(pfm)
         for call in (lambda: pfm.alloc_at(600), lambda: pfm.alloc_many(everything)):
-            _spoil(pfm, 600)
+            overwrite(pfm, 600)
             with pfm.get(600):
                 equal(raises(FrameCorruptError, call).pfn, 600)
             equal(signature(pfm), before)
-        # Its junk is whole again.
+        # Its poison is whole again.
         pfm.free(pfm.alloc_at(600))
 
 

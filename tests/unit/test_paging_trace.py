@@ -336,5 +336,5 @@ def test_without_execute_protection():
     _trace(SEED + 3, LEVEL_2M, protects=False)
 
 
-def test_tables_that_nobody_takes_back():
+def test_tables_that_cannot_be_given_back():
     _trace(SEED + 4, LEVEL_1G, gives=False)

@@ -22,7 +22,11 @@ _SEED = int(os.getenv("PFM_TRACE_SEED") or 1)
 
 def _trace(machine, operations, seed, debug=False, limit=None):
     with FakeMachine(machine) as fake:
-        refused = Trace(fake.boot(debug), seed, limit).run(operations)
+        try:
+            refused = Trace(fake.boot(debug), seed, limit).run(operations)
+        except Disagreement:
+            print("# seed {}".format(seed))
+            raise
         assert refused > operations // 100, refused
 
 

@@ -1,4 +1,4 @@
-"""A random trace of allocator calls, and the plain model that it must agree with at every step.
+"""A random trace of allocator calls, and the model (model.py) that it must agree with at every step.
 
     Trace(pfm, seed=1).run(20000)
 
@@ -145,7 +145,7 @@ class Trace:
         return sum(self._first_free) - sum(self._model.free)
 
     def _room(self, count):
-        """Return whether the limit allows `count` more frames, and the trace is in the mood."""
+        """Return whether the limit allows `count` more frames, and the trace grows at present, or by chance."""
         if self._limit is not None and self._used() + count > self._limit:
             return False
         if self._held >= _BLOCKS_MAX:
