@@ -13,7 +13,15 @@ from ..address import PAGE_SHIFT
 from ..arguments import elements_virt, frames_array, number
 from ..array.populate import populate_range
 from ..errors import FrameCorruptError, FrameStateError
-from ..frame.entry import ENTRY_SHIFT, SMALL_WORD, STATE_KIND_SHIFT, TAG_MAX, USED, PageFrame
+from ..frame.entry import (
+    ENTRY_SHIFT,
+    ORDER_MASK,
+    SMALL_WORD,
+    STATE_KIND_SHIFT,
+    TAG_MAX,
+    USED,
+    PageFrame,
+)
 from ..lock import acquire, cmpxchg32, context, disable_irq, enable_irq, release, xchg32
 from . import poison, references
 from .buddy import free_range, spare, take
@@ -24,7 +32,7 @@ _ENTRY_SHIFT = const(5)
 _ENTRY_SIZE = const(32)
 _USED = const(2)
 _STATE_KIND_SHIFT = const(5)
-_ORDER_SHIFT = const(16)
+_STATE_SHIFT = const(24)
 _WORD_NEXT = const(1)
 _WORD_PREV = const(2)
 _WORD_RC = const(3)
@@ -53,8 +61,8 @@ _CHUNK = const(1024)
 
 # The `state` of a frame during `free_many`: used, and already found in this array.
 _FREEING = const(0x1F)
-# The upper half of the first word of a single used frame.
-_SINGLE = const(2 << 13)
+# The `state` of a single used frame.
+_SINGLE = const(2 << 5)
 
 
 class Many:
@@ -203,7 +211,11 @@ class Many:
             self._refuse("free", pfn, references.NOT_USED)
         if entry.rc > 1:
             self._refuse("free", pfn, references.SHARED)
-        what = "head of several frames" if entry.order or entry.next else "twice in the array"
+        what = (
+            "head of several frames"
+            if entry.state & ORDER_MASK or entry.next
+            else "twice in the array"
+        )
         raise FrameStateError("free", pfn, what)
 
 
@@ -259,7 +271,7 @@ def mark_freeing(
         if pfn < low or pfn > high:
             break
         entry = base + (pfn << _ENTRY_SHIFT)
-        if (int(ptr32(entry)[0]) >> _ORDER_SHIFT) != _SINGLE:
+        if (int(ptr32(entry)[0]) >> _STATE_SHIFT) != _SINGLE:
             break
         if (
             int(ptr32(entry)[_WORD_LOCK])
@@ -282,10 +294,10 @@ def mark_freeing_locked(element: int, base: int, end: int, low: int, high: int, 
         e = ptr32(base + (pfn << _ENTRY_SHIFT))
         lock = base + (pfn << _ENTRY_SHIFT) + _LOCK_OFFSET
         # The entry of an absent frame is read-only, so its lock must not be tried.
-        if (int(e[0]) >> _ORDER_SHIFT) != _SINGLE or int(cmpxchg32(lock, 0, owner)):
+        if (int(e[0]) >> _STATE_SHIFT) != _SINGLE or int(cmpxchg32(lock, 0, owner)):
             break
         good = (
-            (int(e[0]) >> _ORDER_SHIFT) == _SINGLE
+            (int(e[0]) >> _STATE_SHIFT) == _SINGLE
             and int(e[_WORD_NEXT]) == 0
             and (int(e[_WORD_RC]) >> _RC_SHIFT) == 1
         )

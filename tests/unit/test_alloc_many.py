@@ -185,3 +185,23 @@ def _refuse_all_for_one(processors):
             equal(refused(pfm, LockHeldError, free_many, good).what, good[7])
         free_many(good)
         pfm.check()
+
+
+def test_order_is_the_users_to_write():
+    """The field `order` of an entry says nothing to the allocator: its `state` does."""
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        before = lists(pfm)
+        frames = pfm.alloc_many(20)
+        single = pfm.alloc()
+        block = pfm.alloc(3)
+        for pfn in (frames[0], frames[7], single, block):
+            with pfm.get(pfn) as held:
+                held.order = 9
+        pfm.check()
+        refused(pfm, FrameStateError, pfm.free_many, array("I", (block,)))
+        pfm.free_many(frames)
+        pfm.free(single)
+        pfm.free(block)
+        equal(lists(pfm), before)
+        pfm.check()
