@@ -145,7 +145,7 @@ gdb: kernel direct ## boot it, stopped, and wait for gdb
 # Tests
 
 test: all $(VENV)/stamp ## run all tests
-	@MICROPY_DIR=$(MICROPY_SOURCE) $(VENV)/bin/pytest $(PYTESTFLAGS)
+	@MICROPY_DIR=$(MICROPY_SOURCE) $(VENV)/bin/pytest -n $(JOBS) --dist loadgroup $(PYTESTFLAGS)
 
 # The frame manager's speed next to C's. DOCS=1 puts the figures into docs/.
 bench: all $(PEERS) $(BUILD)/kernel-bench/release ## measure the frame manager next to C

@@ -34,6 +34,13 @@ def pytest_pycollect_makemodule(module_path, parent):
     return None
 
 
+def pytest_collection_modifyitems(items):
+    """What shares a run or a machine stays with one of the workers."""
+    for item in items:
+        group = item.run_name if isinstance(item, collect.KtapItem) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_terminal_summary(terminalreporter):
     """Why tests were skipped: each reason once, for what is missing here many tests lack."""
     tests = collections.defaultdict(list)

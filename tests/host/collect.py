@@ -88,11 +88,14 @@ class KtapFailure(Exception):
 
 
 class KtapItem(pytest.Item):
-    """The function `test` of a file; get_run() is the run that reports it, line where it stands, from 0."""
+    """The function `test` of a file; get_run() is the run that reports it, run_name the name of that run.
 
-    def __init__(self, *, get_run, test=None, line=0, **rest):
+    line is where the function stands, from 0."""
+
+    def __init__(self, *, get_run, run_name, test=None, line=0, **rest):
         super().__init__(**rest)
         self.get_run = get_run
+        self.run_name = run_name
         self.test = test or self.name
         self.line = line
 
@@ -134,11 +137,14 @@ class UnitFile(pytest.File):
             self.add_marker(pytest.mark.skip("build/unix/micropython: not built, run `make`"))
         tests = test_lines(self.path)
         for path in paths.paths_of(self.path.read_text()):
-            get_run = functools.partial(run_unit, self.path, path.options)
+            run = {
+                "get_run": functools.partial(run_unit, self.path, path.options),
+                "run_name": self.path.stem + path.suffix,
+            }
             for test, line in tests.items():
                 name = test + path.suffix
-                yield KtapItem.from_parent(self, name=name, test=test, line=line, get_run=get_run)
-            yield WholeRunItem.from_parent(self, name="whole-run" + path.suffix, get_run=get_run)
+                yield KtapItem.from_parent(self, name=name, test=test, line=line, **run)
+            yield WholeRunItem.from_parent(self, name="whole-run" + path.suffix, **run)
 
 
 class TargetFile(pytest.File):
@@ -163,4 +169,5 @@ class BootNode(pytest.Collector):
         # Where the loader is missing one skip says it all.
         tests = {"all": 0} if self.way.missing else test_lines(self.path)
         for name, line in tests.items():
-            yield KtapItem.from_parent(self, name=name, line=line, get_run=get_run)
+            run = {"get_run": get_run, "run_name": self.way.name}
+            yield KtapItem.from_parent(self, name=name, line=line, **run)
