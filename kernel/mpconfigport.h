@@ -62,6 +62,7 @@
 #define MICROPY_READLINE_HISTORY_SIZE           (50)
 #define MICROPY_PY_BUILTINS_HELP                (1)
 #define MICROPY_PY_BUILTINS_HELP_MODULES        (1)
+#define MICROPY_PY_BUILTINS_HELP_TEXT           kernel_help_text
 
 // Modules that need something of the port.
 #define MICROPY_PY_SYS_PLATFORM                 "limine"

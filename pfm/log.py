@@ -17,6 +17,9 @@ class Log:
         self.level = level
         self.write = write
 
+    def __repr__(self):
+        return "<Log: up to level {}, {}>".format(self.level, NAMES[self.level])
+
     def _log(self, level, text, values):
         if level <= self.level:
             self.write("pfm: " + text.format(*values))

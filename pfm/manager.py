@@ -39,6 +39,7 @@ from .memmap import protocol
 from .memmap.regions import adopt, partition, read
 from .report.calls import Reports
 from .state import State
+from .units import human_size
 
 # frame/entry.py
 _BYTE_STATE = const(3)
@@ -85,6 +86,16 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
 
     def __init__(self):
         self.log = Log()
+
+    def __repr__(self):
+        name = type(self).__name__
+        if not self.initialised:
+            return "<{}: not initialised>".format(name)
+        return "<{}: {} of RAM, {} free>".format(
+            name,
+            human_size(self.count_present() << PAGE_SHIFT),
+            human_size(sum(self.count_free()) << PAGE_SHIFT),
+        )
 
     def init(self, machine=None, debug=False):
         """Build the array over the machine's memory and open the allocator.

@@ -11,6 +11,7 @@ import kernel
 import kernelspace
 import machine
 import owners
+import pfmhelp
 import pyheap
 import ramdisk
 import selftest
@@ -29,7 +30,7 @@ def _start(options):
         if ramdisk.restore() is None:
             ramdisk.create(PFM, options.disk)
         return
-    bootreport.print_loader(options)
+    bootreport.begin(options)
     if options.loglevel:
         PFM.log.level = levels.NAMES.index(options.loglevel)
     PFM.init(debug=options.debug)
@@ -39,7 +40,7 @@ def _start(options):
     apic.route_legacy_interrupts(PFM)
     heap = pyheap.grow(PFM, options.heap)
     disk = ramdisk.create(PFM, options.disk)
-    bootreport.print_frames(PFM, heap, disk, options)
+    bootreport.end(PFM, heap, disk, options)
 
 
 def _run(name):
@@ -70,3 +71,10 @@ except Exception as error:
     sys.print_exception(error)
     if _options.selftest is not None or _options.run:
         kernel.exit(1)
+finally:
+    # The prompt starts with these names, and none that this file has used.
+    with critical():
+        pfmhelp.install()
+        globals().clear()
+        __name__ = "__main__"
+        from pfm import PFM, PageFlags, Zone  # noqa: F401

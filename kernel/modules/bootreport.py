@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The report at power-on: loader, firmware, command line, memory map, and the frame manager."""
+"""The report at power on: a few lines, or with `verbose` on the command line all there is."""
 
 import os
 
+import cmdline
 import limine
 import uctypes
+from micropython import const
 
+import pfm
+from pfm.address import PAGE_SIZE
 from pfm.memmap import protocol, regions
 from pfm.units import human_size
+
+# The width of a terminal.
+_COLUMNS = const(80)
 
 
 def _loader():
@@ -28,8 +35,13 @@ def _firmware():
     return "unknown type {}".format(kind)
 
 
-def print_loader(options):
-    """Print versions, firmware, the command line `options` and the loader's memory map."""
+def begin(options):
+    """Report what is known before `PFM.init`, if `options` ask for it.
+
+    These are versions, firmware, the command line and the loader's memory map.
+    """
+    if options.report != cmdline.VERBOSE:
+        return
     print("MicroPython  {}".format(os.uname().version))
     print("Loader       {}, base revision {}".format(_loader(), limine.base_revision()))
     print("Firmware     {}".format(_firmware()))
@@ -50,12 +62,7 @@ def _asked(size, found):
     return " ({} asked for)".format(human_size(size)) if size and size > found else ""
 
 
-def print_frames(manager, heap, disk, options):
-    """Print the state of the frame manager.
-
-    `heap` is the size of the Python heap in bytes, `disk` the RAM disk or None, `options` the
-    command line.
-    """
+def _print_all(manager, heap, disk_size, options):
     array = manager.array
     zones = manager.count_free()
     print(
@@ -73,9 +80,50 @@ def print_frames(manager, heap, disk, options):
     )
     print("Init         {} us".format(manager.init_us))
     print("Python heap  {}{}".format(human_size(heap), _asked(options.heap, heap)))
-    size = disk.size if disk else 0
-    place = "{}, at /".format(human_size(size)) if disk else "none"
-    print("RAM disk     {}{}".format(place, _asked(options.disk, size)))
+    place = "{}, at /".format(human_size(disk_size)) if disk_size else "none"
+    print("RAM disk     {}{}".format(place, _asked(options.disk, disk_size)))
     for report in (manager.meminfo(), manager.buddyinfo(), manager.chart()):
         print()
         print(report)
+
+
+def _summary(manager, heap, disk_size):
+    """Yield the lines of the short report."""
+    yield "pfm {} on MicroPython {}".format(pfm.__version__, os.uname().release)
+    yield "Booted by {} under {}".format(_loader(), _firmware())
+    yield "Memory: {}, of which {} Python heap, {} disk, {} free".format(
+        human_size(manager.count_present() * PAGE_SIZE),
+        human_size(heap),
+        human_size(disk_size),
+        human_size(sum(manager.count_free()) * PAGE_SIZE),
+    )
+    yield "Try:    PFM.chart()  PFM.meminfo()  pfn = PFM.alloc()  help(PFM)  help()"
+    yield "Leave:  import machine; machine.poweroff()"
+
+
+def _warnings(heap, disk_size, options):
+    """Yield a line for each word of `options` that was not obeyed."""
+    for word in options.ignored:
+        yield "Command line: '{}' ignored".format(word)
+    for what, size, found in (("heap", options.heap, heap), ("disk", options.disk, disk_size)):
+        note = _asked(size, found)
+        if note:
+            yield "Command line: {} of {}{}".format(what, human_size(found), note)
+    if not disk_size and options.disk is None:
+        yield "No memory is left for a disk: there are no files"
+
+
+def end(manager, heap, disk, options):
+    """Report what the machine has to offer, as far as `options` ask for it.
+
+    `heap` is the size of the Python heap in bytes, `disk` the RAM disk or None.
+    """
+    disk_size = disk.size if disk else 0
+    if options.report == cmdline.VERBOSE:
+        _print_all(manager, heap, disk_size, options)
+        return
+    if options.report != cmdline.QUIET:
+        for line in _summary(manager, heap, disk_size):
+            print(line[:_COLUMNS])
+    for line in _warnings(heap, disk_size, options):
+        print(line[:_COLUMNS])

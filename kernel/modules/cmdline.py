@@ -10,6 +10,10 @@ from pfm.memmap import protocol
 # Feature "Executable Command Line" of the Limine boot protocol.
 _CMDLINE_RESPONSE = {"revision": 0 | uctypes.UINT64, "cmdline": 8 | uctypes.UINT64}
 
+# How much is reported at power on, by bootreport.py.
+VERBOSE = "verbose"
+QUIET = "quiet"
+
 _SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -19,7 +23,7 @@ class CommandLine:
     `selftest` is None, "" for all tests or a part of the names of those to run; `run` is a
     module's name or None; `heap` is a size in bytes or None; `disk` is a size in bytes, 0 for
     no disk, or None; `loglevel` is one of `pfm.log.NAMES` or None; `debug` is a boolean;
-    `ignored` lists the unknown words.
+    `report` is VERBOSE, QUIET or None; `ignored` lists the unknown words.
     """
 
     def __init__(self, text):
@@ -30,6 +34,7 @@ class CommandLine:
         self.heap = None
         self.disk = None
         self.loglevel = None
+        self.report = None
         self.ignored = []
         for word in text.split():
             if not self._take(word):
@@ -51,6 +56,8 @@ class CommandLine:
             self.disk = size(value)
         elif key == "loglevel" and value in log.NAMES:
             self.loglevel = value
+        elif key in (VERBOSE, QUIET) and not equals:
+            self.report = key
         else:
             return False
         return True

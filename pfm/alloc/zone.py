@@ -19,8 +19,9 @@ import micropython
 import uctypes
 from micropython import const
 
-from ..address import PFN_LIMIT
+from ..address import PAGE_SHIFT, PFN_LIMIT
 from ..control import ZONE_SIZE, fits
+from ..units import human_size
 
 # The largest block is 1 GiB, the largest page of x86-64.
 ORDER_MAX = const(18)
@@ -66,7 +67,7 @@ _WATERMARK_SHIFT = const(7)
 _WATERMARK_MAX = const(2048)
 
 
-class Zone:
+class _Zones:
     """The zones by number; as an argument, a zone means itself and those below it."""
 
     DMA = const(0)
@@ -75,6 +76,17 @@ class Zone:
     NAMES = ("DMA", "DMA32", "NORMAL")
     # First frame of each zone, and the end of the last.
     BOUNDS = (0, DMA_END, DMA32_END, PFN_LIMIT)
+
+    def __repr__(self):
+        parts = [
+            "{} = {} below {}".format(name, zone, human_size(self.BOUNDS[zone + 1] << PAGE_SHIFT))
+            for zone, name in enumerate(self.NAMES)
+        ]
+        return "<Zone: {}>".format(", ".join(parts))
+
+
+# An instance, for its text at the prompt.
+Zone = _Zones()
 
 
 @micropython.native

@@ -54,7 +54,7 @@ def _sized(way, memory, cmdline=""):
 
 @pytest.mark.parametrize("way", [pytest.param(w, id=w.name, marks=w.marks) for w in WAYS_6G])
 def test_loader_memory_is_reclaimed(way, micropython):
-    with at_prompt(way.with_cmdline(""), micropython) as prompt:
+    with at_prompt(way.with_cmdline("verbose"), micropython) as prompt:
         assert "\nNORMAL " in prompt.report and "\nA character is " in prompt.report
         assert prompt.run(RECLAIM) == ""
         assert prompt.run(SELF_TESTS).endswith("\n0 failed\n")
@@ -77,7 +77,7 @@ def test_a_gibibyte_of_python_objects(stand_in, micropython):
 
 
 def test_heap_of_a_given_size(stand_in, micropython):
-    with at_prompt(_sized(stand_in, "1G", "heap=256M"), micropython) as prompt:
+    with at_prompt(_sized(stand_in, "1G", "heap=256M verbose"), micropython) as prompt:
         assert "\nPython heap  256 MiB\n" in prompt.report.replace("\r", "")
         prompt.run("a = bytearray(200 << 20)")
         assert "MemoryError" in prompt.try_run("b = bytearray(200 << 20)")[1]

@@ -67,7 +67,7 @@ def _size(report, name, note):
     ids=[f"{order[0]}-{order[1]}".replace(" ", "-") for order in ORDERS],
 )
 def test_order(stand_in, micropython, memory, cmdline, heap_note, disk_note, heap, disk):
-    boot = replace(stand_in.with_cmdline(cmdline), memory=memory)
+    boot = replace(stand_in.with_cmdline(f"{cmdline} verbose"), memory=memory)
     with at_prompt(boot, micropython) as prompt:
         report = prompt.report.replace("\r", "")
         assert "Traceback" not in report

@@ -21,6 +21,14 @@ def test_selftest_without_a_name_means_all():
     equal(CommandLine("selftest").selftest, "")
 
 
+def test_how_much_is_reported():
+    equal(
+        [CommandLine(text).report for text in ("", "verbose", "quiet")], [None, "verbose", "quiet"]
+    )
+    equal(CommandLine("quiet debug verbose").report, "verbose")
+    equal(CommandLine("verbose=1 quiet=").ignored, ["verbose=1", "quiet="])
+
+
 def test_unknown_words_are_ignored():
     words = "run run= debug=1 heap heap=0 heap=1X disk=-1 loglevel=all Debug".split()
     line = CommandLine(" ".join(words))

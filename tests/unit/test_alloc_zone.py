@@ -23,6 +23,13 @@ def test_bounds():
         equal(zone_of(pfn), expected)
 
 
+def test_text_at_the_prompt():
+    equal(
+        repr(Zone),
+        "<Zone: DMA = 0 below 16 MiB, DMA32 = 1 below 4 GiB, NORMAL = 2 below 16.0 TiB>",
+    )
+
+
 def test_watermark_is_a_share_with_a_limit():
     equal([watermark(managed) for managed in (0, 127, 128, 4096, 1 << 20)], [0, 0, 1, 32, 2048])
 

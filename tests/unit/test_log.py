@@ -23,6 +23,10 @@ def test_lines_up_to_the_level_are_written():
     equal(_written(DEBUG), ["pfm: a 1", "pfm: b 2-3", "pfm: c"])
 
 
+def test_text_at_the_prompt():
+    equal(repr(Log(DEBUG)), "<Log: up to level 3, debug>")
+
+
 def test_level_can_be_changed():
     lines = []
     log = Log(write=lines.append)

@@ -39,6 +39,16 @@ class CountingMachine(FakeMachine):
         self.left += 1
 
 
+def test_text_at_the_prompt():
+    equal(repr(PageFrameManager()), "<PageFrameManager: not initialised>")
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        free = repr(pfm)
+        assert " MiB of RAM, " in free and free.endswith(" MiB free>"), free
+        pfm.alloc(9)
+        assert repr(pfm) != free, free
+
+
 def test_loaders_memory_is_reclaimed_once():
     with CountingMachine(RECLAIMABLE) as machine:
         pfm = machine.boot()
