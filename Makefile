@@ -19,6 +19,11 @@ QEMUFLAGS ?=
 TIMEOUT ?=
 # Where the machine's serial port goes: stdio or pty.
 SERIAL ?= stdio
+# A folder whose main.py runs after boot, a file to run at the prompt, and a file
+# to write a picture of the screen to.
+APP ?=
+SCRIPT ?=
+SCREENSHOT ?=
 # Name of the ISO image in build/.
 IMAGE_NAME ?= pfm
 # How many times as much `make soak` explores as `make test` does.
@@ -51,7 +56,7 @@ else
 MICROPY_SOURCE := $(abspath $(MICROPY_DIR))
 endif
 
-export LIMINE_DIR MEMORY CMDLINE QEMUFLAGS TIMEOUT SERIAL
+export LIMINE_DIR MEMORY CMDLINE QEMUFLAGS TIMEOUT SERIAL APP SCRIPT SCREENSHOT
 # Nothing below may leave byte code in a verified source.
 export PYTHONDONTWRITEBYTECODE := 1
 export BUILD_VERBOSE ?= 0

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the bootable image: iso.py IMAGE
 
-The image boots from CD and, if the release has its installer, from disk, under BIOS and UEFI.
+With APP in the environment the program in that folder is in it and runs. The image boots from CD and, if the release has its installer, from disk, under BIOS and UEFI.
 The same inputs give the same bytes.
 """
 
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import app
 import fetch
 import limine
 
@@ -50,6 +51,16 @@ def with_cmdline(configuration, cmdline):
     )
 
 
+def with_app(configuration):
+    """Return the configuration with the image of one's own program loaded by its first entry."""
+    return re.sub(
+        r"(?m)^(\s+)(kernel_path:.*)$",
+        rf"\1\2\n\1module_path: boot():/boot/{app.NAME}",
+        configuration,
+        count=1,
+    )
+
+
 def _run(command):
     environment = {**os.environ, "LC_ALL": "C"}
     environment.setdefault("SOURCE_DATE_EPOCH", DEFAULT_EPOCH)
@@ -82,10 +93,12 @@ def installer(release, directory):
     return shutil.which("limine")
 
 
-def make_iso(image, release, configuration, kernel=KERNEL, disk=True):
+def make_iso(image, release, configuration, kernel=KERNEL, disk=True, program=None):
     """Write the image for one Limine release; disk=False leaves out booting from BIOS disks.
 
-    That saves half a second. Raises IsoFailed."""
+    That saves half a second. program is an image that app.pack made. Raises IsoFailed."""
+    if program:
+        configuration = with_app(configuration)
     image = Path(image)
     image.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=image.parent, prefix="iso-") as scratch:
@@ -95,6 +108,8 @@ def make_iso(image, release, configuration, kernel=KERNEL, disk=True):
         (tree / "EFI" / "BOOT").mkdir(parents=True)
         try:
             shutil.copy(kernel, tree / "boot" / "kernel.elf")
+            if program:
+                shutil.copy(program, tree / "boot" / app.NAME)
             for name in ("limine-bios.sys", "limine-bios-cd.bin", "limine-uefi-cd.bin"):
                 shutil.copy(release.directory / name, boot)
             shutil.copy(release.directory / "BOOTX64.EFI", tree / "EFI" / "BOOT")
@@ -130,8 +145,10 @@ def main():
         sys.exit(__doc__)
     try:
         release = limine.releases()[0]
-        make_iso(sys.argv[1], release, CONFIGURATION.read_text())
-    except (limine.NotFound, limine.Incomplete, fetch.WrongHash) as e:
+        folder = os.environ.get("APP")
+        program = app.pack(folder, KERNEL.parent.parent) if folder else None
+        make_iso(sys.argv[1], release, CONFIGURATION.read_text(), program=program)
+    except (limine.NotFound, limine.Incomplete, fetch.WrongHash, app.BadApp) as e:
         sys.exit(str(e))
     except IsoFailed as e:
         sys.exit(f"iso: {e}")

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,7 +106,7 @@ class Boot:
 
     loader is DIRECT or a limine.Release, options are for the stand-in loader only, image is
     where the ISO for Limine is written, medium is "cdrom" or "disk". menu shows Limine's menu,
-    which boots the first entry after its countdown."""
+    which boots the first entry after its countdown. app is an image that app.pack made."""
 
     loader: object = DIRECT
     firmware: str = "bios"
@@ -117,6 +118,7 @@ class Boot:
     image: Path = ROOT / "build" / "run.iso"
     medium: str = "cdrom"
     menu: bool = False
+    app: Path | None = None
 
     @property
     def name(self):
@@ -177,14 +179,17 @@ def _loader_options(boot):
         if boot.firmware != "bios":
             raise ValueError("the stand-in loader boots under BIOS only")
         # In -initrd a comma starts the next module; the words after the file are its string.
-        module = f"{boot.kernel} {boot.cmdline}".strip().replace(",", ",,")
-        options = ["-kernel", str(STAND_IN), "-initrd", module]
+        modules = [f"{boot.kernel} {boot.cmdline}".strip(), *([str(boot.app)] if boot.app else [])]
+        initrd = ",".join(module.replace(",", ",,") for module in modules)
+        options = ["-kernel", str(STAND_IN), "-initrd", initrd]
         return options + (["-append", boot.options] if boot.options else [])
     configuration = iso.with_cmdline(iso.CONFIGURATION.read_text(), boot.cmdline)
     if not boot.menu:
         configuration = iso.unattended(configuration)
     disk = boot.medium == "disk"
-    iso.make_iso(boot.image, boot.loader, configuration, kernel=boot.kernel, disk=disk)
+    iso.make_iso(
+        boot.image, boot.loader, configuration, kernel=boot.kernel, disk=disk, program=boot.app
+    )
     options = ["-drive", f"media={boot.medium},format=raw,snapshot=on,file={boot.image}"]
     if boot.firmware == "uefi":
         code, variables = firmware_files()
@@ -192,6 +197,23 @@ def _loader_options(boot):
         if variables:
             options += ["-drive", f"if=pflash,unit=1,format=raw,snapshot=on,file={variables}"]
     return options
+
+
+def read_device(process, timeout):
+    """Return the name of the pty that a Process has for its chardev "pty".
+
+    Its standard output is a pipe. Returns None if QEMU names none within timeout seconds."""
+    said = b""
+    deadline = time.monotonic() + timeout
+    while not (match := re.search(rb"redirected to (/dev/\S+) ", said)):
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([process.popen.stdout], [], [], left)[0]:
+            return None
+        data = process.popen.stdout.read(4096)
+        if not data:
+            return None
+        said += data
+    return match[1].decode()
 
 
 def command(boot, chardev, extra=()):

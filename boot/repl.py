@@ -12,7 +12,7 @@ PROMPT = b">>> "
 # wrapper.
 _PROGRAM = """\
 try:
-    exec(compile({source!r}, "<stdin>", "exec"))
+    exec(compile({source!r}, {name!r}, "exec"))
 except SystemExit as e:
     __import__("kernel").exit(1 if e.args and e.args[0] else 0)
 """
@@ -97,12 +97,16 @@ def _shown(body):
                     yield from _shown(nested)
 
 
-def run_input(repl, source, consumer):
+def run_input(repl, source, consumer, name=None):
     """Run a program as if it were typed at the prompt; return its traceback, empty if none.
 
-    SystemExit ends the machine."""
+    With the name of the file that it comes from its values are not printed. SystemExit ends
+    the machine."""
     source = source.replace("\r\n", "\n").replace("\r", "\n")
-    program = _PROGRAM.format(source=echoing(source))
+    if name is None:
+        program = _PROGRAM.format(source=echoing(source), name="<stdin>")
+    else:
+        program = _PROGRAM.format(source=source, name=name)
     _, traceback = repl.run(program, consumer)
     return traceback.replace(_ADDED_FRAME, b"", 1)
 

@@ -1,28 +1,44 @@
 #!/usr/bin/env python3
 """Boot the kernel in QEMU: interactively at a terminal, else run standard input.
 
-Reads the Makefile's variables MEMORY, CMDLINE, QEMUFLAGS, TIMEOUT (seconds) and SERIAL (stdio
-or pty) from the environment. Exits with 0 if the machine powered off, else with qemu.Ending's
+Reads the Makefile's variables MEMORY, CMDLINE, QEMUFLAGS, TIMEOUT (seconds), SERIAL (stdio or
+pty), APP (a folder), SCRIPT (a file, run in place of standard input) and SCREENSHOT (a file to
+write) from the environment. Exits with 0 if the machine powered off, else with qemu.Ending's
 value and a line that says why.
 """
 
 import argparse
+import contextlib
 import os
 import shlex
 import signal
+import subprocess
 import sys
+import tempfile
 import termios
+from pathlib import Path
 
+import app
 import fetch
 import iso
 import limine
 import qemu
+import qmp
 import repl
 
 # Seconds without output after which a boot counts as hung.
 SILENCE = 120
 # Seconds from the request to power off until QEMU must have ended.
 POWER_OFF_TIMEOUT = 10
+# Seconds until QEMU has named the device of SERIAL=pty.
+DEVICE_TIMEOUT = 20
+
+BUILD = qemu.ROOT / "build"
+# The name that the device of SERIAL=pty always has.
+SERIAL_LINK = BUILD / "serial"
+
+# At an automated boot a reset ends QEMU (-no-reboot); a user's machine starts again.
+RESTARTS = ["-action", "reboot=reset"]
 
 GDB_PORT = 1234
 
@@ -63,17 +79,40 @@ def report(ending, process):
     return int(ending)
 
 
-def interactive(boot, serial, timeout, extra):
-    """Connect the user to the machine's serial port: on this terminal, or on a pty."""
-    if serial == "pty":
-        # QEMU prints the device's name.
-        argv = qemu.command(boot, "pty", extra)
-        with qemu.Process(argv, timeout) as process:
+@contextlib.contextmanager
+def named(device):
+    """Have SERIAL_LINK point to a device in the context. Raises SystemExit with one line."""
+    if SERIAL_LINK.exists() and not SERIAL_LINK.is_symlink():
+        sys.exit(f"{SERIAL_LINK}: in the way of the serial port's name; remove it")
+    new = SERIAL_LINK.with_name(f"{SERIAL_LINK.name}-{os.getpid()}")
+    new.symlink_to(device)
+    new.replace(SERIAL_LINK)
+    try:
+        yield SERIAL_LINK
+    finally:
+        # A machine that was started later has the name now.
+        if os.path.lexists(SERIAL_LINK) and os.readlink(SERIAL_LINK) == device:
+            SERIAL_LINK.unlink()
+
+
+def on_device(boot, timeout, extra):
+    """Boot with the serial port at a device of its own, and wait for the end."""
+    argv = qemu.command(boot, "pty", [*RESTARTS, *extra])
+    with qemu.Process(argv, timeout, stdout=subprocess.PIPE) as process:
+        device = qemu.read_device(process, DEVICE_TIMEOUT)
+        if device is None:
+            return report(process.wait(DEVICE_TIMEOUT), process)
+        with named(device) as link:
+            say(f"serial port: {link} is {device}; mpremote connect {link}")
             ending = process.wait()
-            return 0 if ending == qemu.Ending.RESET else report(ending, process)
+        return 0 if ending == qemu.Ending.RESET else report(ending, process)
+
+
+def interactive(boot, timeout, extra):
+    """Connect the user's terminal to the machine's serial port."""
     monitor = ["-mon", "chardev=serial,mode=readline"]
-    argv = qemu.command(boot, "stdio,mux=on,signal=off", [*monitor, *extra])
-    say("To leave: machine.reset(), or Ctrl-A and then X. Ctrl-A Ctrl-A sends a Ctrl-A.")
+    argv = qemu.command(boot, "stdio,mux=on,signal=off", [*monitor, *RESTARTS, *extra])
+    say("Ctrl-A, then X ends QEMU at once; Ctrl-A Ctrl-A sends a Ctrl-A.")
     terminal = termios.tcgetattr(sys.stdin)
     with qemu.Process(argv, timeout) as process:
         try:
@@ -85,8 +124,35 @@ def interactive(boot, serial, timeout, extra):
         return 0 if ending == qemu.Ending.RESET else report(ending, process)
 
 
-def piped(boot, timeout, silence, extra, micropython):
-    """Boot, run standard input at the prompt, power off."""
+@contextlib.contextmanager
+def no_camera():
+    """Take no picture."""
+    yield [], lambda: None
+
+
+@contextlib.contextmanager
+def camera(picture):
+    """Yield options for QEMU, and a function that writes its screen to the file `picture`."""
+    with tempfile.TemporaryDirectory(prefix="pfm-") as folder:
+        path = Path(folder, "monitor")
+
+        def shoot():
+            with qmp.Monitor(path) as monitor:
+                monitor.screendump(picture, format=picture.suffix[1:])
+
+        yield qmp.listen(path), shoot
+
+
+def piped():
+    """Return what is piped to standard input, nothing from a terminal."""
+    return "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode(errors="replace")
+
+
+def unattended(boot, timeout, silence, extra, micropython, script, shoot):
+    """Boot, run a program at the prompt, call `shoot()`, power off.
+
+    The program is `script`, (file name, text), whose values are not printed, or else standard
+    input."""
     with qemu.Machine(boot, timeout, silence, extra) as machine:
         try:
             machine.consumer = repl.show
@@ -94,11 +160,16 @@ def piped(boot, timeout, silence, extra, micropython):
             machine.consumer = None
             print(flush=True)
             prompt = repl.Repl(machine, micropython)
-            source = sys.stdin.buffer.read().decode(errors="replace")
             machine.silence = None
-            traceback = repl.run_input(prompt, source, repl.show)
+            name, text = script or (None, piped())
+            traceback = repl.run_input(prompt, text, repl.show, name)
             sys.stderr.write(traceback.replace(b"\r", b"").decode(errors="replace"))
             code = qemu.Ending.FAIL if traceback else qemu.Ending.OK
+            try:
+                shoot()
+            except qmp.MonitorFailed as e:
+                say(f"SCREENSHOT: {e}")
+                code = qemu.Ending.FAIL
             prompt.run(f"__import__('kernel').exit({int(code)})")
             ending = machine.wait(POWER_OFF_TIMEOUT)
         except qemu.MachineEnded as e:
@@ -107,6 +178,24 @@ def piped(boot, timeout, silence, extra, micropython):
             say(str(e))
             return int(qemu.Ending.TIMED_OUT)
         return report(ending, machine)
+
+
+def read_script(path):
+    """Return the name and the text of the file SCRIPT. Raises SystemExit with one line."""
+    try:
+        return Path(path).name, Path(path).read_text(errors="replace")
+    except OSError as e:
+        sys.exit(f"SCRIPT={path}: {e.strerror}")
+
+
+def check_picture(path):
+    """Return the path of the file SCREENSHOT, absolute. Raises SystemExit with one line."""
+    path = Path(path).absolute()
+    if path.suffix not in (".png", ".ppm"):
+        sys.exit(f"SCREENSHOT={path}: must end in .png or .ppm")
+    if not path.parent.is_dir():
+        sys.exit(f"SCREENSHOT={path}: there is no folder {path.parent}")
+    return path
 
 
 def main():
@@ -121,6 +210,13 @@ def main():
 
     environment = os.environ.get
     timeout = float(environment("TIMEOUT") or 0) or None
+    serial = environment("SERIAL") or "stdio"
+    if serial not in ("stdio", "pty"):
+        sys.exit(f"SERIAL={serial}: must be stdio or pty")
+    script = read_script(environment("SCRIPT")) if environment("SCRIPT") else None
+    picture = check_picture(environment("SCREENSHOT")) if environment("SCREENSHOT") else None
+    if serial == "pty" and (script or picture):
+        sys.exit("SERIAL=pty: leaves the prompt to you; SCRIPT and SCREENSHOT need it")
     extra = []
     if arguments.gdb:
         extra = ["-S", "-gdb", f"tcp:127.0.0.1:{GDB_PORT}"]
@@ -132,14 +228,18 @@ def main():
             memory=environment("MEMORY") or qemu.Boot.memory,
             cmdline=environment("CMDLINE", ""),
             qemuflags=environment("QEMUFLAGS", ""),
+            app=app.pack(environment("APP"), BUILD) if environment("APP") else None,
         )
-        serial = environment("SERIAL") or "stdio"
-        if serial == "pty" or sys.stdin.isatty():
-            return interactive(boot, serial, timeout, extra)
-        # Under gdb the user may stop the machine for any time.
-        silence = None if arguments.gdb else SILENCE
-        return piped(boot, timeout, silence, extra, arguments.micropython)
-    except (iso.IsoFailed, qemu.FirmwareMissing) as e:
+        if serial == "pty":
+            return on_device(boot, timeout, extra)
+        if sys.stdin.isatty() and not script and not picture:
+            return interactive(boot, timeout, extra)
+        # Under gdb the user may stop the machine for any time, and a program may compute.
+        silence = None if arguments.gdb or boot.app else SILENCE
+        with camera(picture) if picture else no_camera() as (options, shoot):
+            extra += options
+            return unattended(boot, timeout, silence, extra, arguments.micropython, script, shoot)
+    except (iso.IsoFailed, qemu.FirmwareMissing, app.BadApp) as e:
         sys.exit(str(e))
     except KeyboardInterrupt:
         return 130

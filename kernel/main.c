@@ -31,12 +31,16 @@ int main_reset_cause(void) {
     return reset_cause;
 }
 
-// boot.py and main.py from the filesystem that _boot.py may have mounted, then the prompt.
+// boot.py and main.py from the filesystem that _boot.py may have mounted, main.py
+// of the program that came with the kernel, then the prompt.
 static void run_until_soft_reset(void) {
     if (pyexec_file_if_exists("boot.py") & PYEXEC_FORCED_EXIT) {
         return;
     }
     if (pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && pyexec_file_if_exists("main.py") & PYEXEC_FORCED_EXIT) {
+        return;
+    }
+    if (pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && pyexec_file_if_exists("/app/main.py") & PYEXEC_FORCED_EXIT) {
         return;
     }
     for (;;) {

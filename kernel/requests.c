@@ -47,6 +47,7 @@ DEFINE_REQUEST(executable_cmdline, LIMINE_ID(LIMINE_EXECUTABLE_CMDLINE));
 DEFINE_REQUEST(rsdp, LIMINE_ID(LIMINE_RSDP));
 DEFINE_REQUEST(framebuffer, LIMINE_ID(LIMINE_FRAMEBUFFER));
 DEFINE_REQUEST(date_at_boot, LIMINE_ID(LIMINE_DATE_AT_BOOT));
+DEFINE_REQUEST(module, LIMINE_ID(LIMINE_MODULE));
 
 IN_SECTION(".limine_requests_end")
 static volatile uint64_t end_marker[] = LIMINE_END_MARKER;
@@ -68,6 +69,7 @@ static const struct {
     TABLE_ENTRY(RSDP, rsdp),
     TABLE_ENTRY(FRAMEBUFFER, framebuffer),
     TABLE_ENTRY(DATE_AT_BOOT, date_at_boot),
+    TABLE_ENTRY(MODULE, module),
 };
 
 const void *requests_response(request_t request) {

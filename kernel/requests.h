@@ -16,6 +16,7 @@ typedef enum {
     REQUEST_RSDP,
     REQUEST_FRAMEBUFFER,
     REQUEST_DATE_AT_BOOT,
+    REQUEST_MODULE,
     REQUEST_COUNT,
 } request_t;
 

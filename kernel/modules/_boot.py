@@ -5,6 +5,7 @@
 import sys
 
 import apic
+import appdisk
 import bootreport
 import cmdline
 import kernel
@@ -62,6 +63,7 @@ try:
     # Ctrl-C waits until everything is set up.
     with critical():
         _start(_options)
+        appdisk.mount()
     if machine.reset_cause() == machine.PWRON_RESET:
         if _options.selftest is not None:
             kernel.exit(1 if selftest.run(_options.selftest) else 0)

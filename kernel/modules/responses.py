@@ -69,12 +69,47 @@ def _copy_strings(copies, virt, count):
 
 
 def _copy_file(copies, virt):
-    copy = uctypes.struct(copies.bytes(virt, 2 * _WORD), protocol.EXECUTABLE_FILE_RESPONSE)
-    copy.file = copies.bytes(copy.file, _FILE_SIZE)
-    file = uctypes.struct(copy.file, protocol.FILE)
+    """Copy a file structure; the file itself stays, in memory that is never reclaimed."""
+    copy = copies.bytes(virt, _FILE_SIZE)
+    file = uctypes.struct(copy, protocol.FILE)
     file.path = copies.string(file.path)
     file.string = copies.string(file.string)
+    return copy
+
+
+def _copy_executable(copies, virt):
+    copy = uctypes.struct(copies.bytes(virt, 2 * _WORD), protocol.EXECUTABLE_FILE_RESPONSE)
+    copy.file = _copy_file(copies, copy.file)
     return uctypes.addressof(copy)
+
+
+def modules():
+    """Return the addresses of the file structures of the modules that the loader loaded."""
+    virt = limine.response("module")
+    if virt is None:
+        return []
+    response = uctypes.struct(virt, protocol.MODULE_RESPONSE)
+    return [_word(response.modules + i * _WORD).value for i in range(response.count)]
+
+
+def _copy_modules(copies, virt):
+    copy = uctypes.struct(copies.bytes(virt, 3 * _WORD), protocol.MODULE_RESPONSE)
+    copy.modules = copies.bytes(copy.modules, copy.count * _WORD)
+    for i in range(copy.count):
+        pointer = _word(copy.modules + i * _WORD)
+        pointer.value = _copy_file(copies, pointer.value)
+    return uctypes.addressof(copy)
+
+
+def _modules_size():
+    """Return how much room `_copy_modules` needs for what the response points to."""
+    size = 0
+    for virt in modules():
+        file = uctypes.struct(virt, protocol.FILE)
+        for text in (file.path, file.string):
+            size += len(protocol.string_at(text)) + 1 + _ALIGN
+        size += _FILE_SIZE + _WORD
+    return size
 
 
 def _copy_memmap(copies, virt):
@@ -96,7 +131,7 @@ def move(manager):
     if manager.identify(memmap).tag == owners.RESPONSES:
         return
     entries = uctypes.struct(memmap, protocol.MEMMAP_RESPONSE).entry_count
-    size = entries * (_ENTRY_SIZE + _WORD) + _SMALL_SIZE
+    size = entries * (_ENTRY_SIZE + _WORD) + _modules_size() + _SMALL_SIZE
     pfn = manager.alloc_contiguous((size + PAGE_SIZE - 1) // PAGE_SIZE, tag=owners.RESPONSES)
     try:
         copies = _copy_all(_Copies(manager.as_virt(pfn * PAGE_SIZE)))
@@ -115,7 +150,8 @@ def _copy_all(copies):
         makers[name] = lambda virt, length=length: copies.bytes(virt, length)
     for name, count in _STRINGS.items():
         makers[name] = lambda virt, count=count: _copy_strings(copies, virt, count)
-    makers["executable_file"] = lambda virt: _copy_file(copies, virt)
+    makers["executable_file"] = lambda virt: _copy_executable(copies, virt)
+    makers["module"] = lambda virt: _copy_modules(copies, virt)
     makers["memmap"] = lambda virt: _copy_memmap(copies, virt)
     moved = []
     for name, make in makers.items():

@@ -88,6 +88,13 @@ EXECUTABLE_FILE_RESPONSE = {
     "file": 8 | uctypes.UINT64,
 }
 
+# Feature "Module"; `modules` points to as many pointers to files.
+MODULE_RESPONSE = {
+    "revision": 0 | uctypes.UINT64,
+    "count": 8 | uctypes.UINT64,
+    "modules": 16 | uctypes.UINT64,
+}
+
 # "File Structure", its first fields; `string` is the command line.
 FILE = {
     "revision": 0 | uctypes.UINT64,

@@ -1,7 +1,6 @@
 """A booted kernel as a board at a serial device, for the tools of other people."""
 
 import os
-import re
 import select
 import subprocess
 import termios
@@ -32,24 +31,13 @@ class Board(qemu.Process):
         argv = qemu.command(boot, "pty")
         super().__init__(argv, timeout, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         try:
-            self.device = self._find_device()
+            self.device = qemu.read_device(self, DEVICE_TIMEOUT)
+            if self.device is None:
+                raise BoardFailed(f"no device named within {DEVICE_TIMEOUT} s: {self.complaint()}")
             self._wait_for_prompt()
         except BaseException:
             self.close()
             raise
-
-    def _find_device(self):
-        said = b""
-        deadline = time.monotonic() + DEVICE_TIMEOUT
-        while not (match := re.search(rb"redirected to (/dev/\S+) ", said)):
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.popen.stdout], [], [], left)[0]:
-                raise BoardFailed(f"no device named within {DEVICE_TIMEOUT} s: {said}")
-            data = self.popen.stdout.read(4096)
-            if not data:
-                raise BoardFailed(f"QEMU ended: {self.complaint()}")
-            said += data
-        return match[1].decode()
 
     def _wait_for_prompt(self):
         came = b""
