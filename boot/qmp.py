@@ -16,6 +16,9 @@ import time
 CONNECT_TIMEOUT = 20
 ANSWER_TIMEOUT = 30
 
+# PCI Code and ID Assignment Specification: the base class of display controllers.
+PCI_DISPLAY = 0x03
+
 
 class MonitorFailed(Exception):
     """QEMU refused a command, or did not answer; the message has both."""
@@ -81,6 +84,14 @@ class Monitor:
     def screendump(self, path, format="png"):
         """Write what the first display device shows to this file, as "png" or "ppm"."""
         self.command("screendump", filename=str(path), format=format)
+
+    def has_display(self):
+        """Return whether a device on the PCI bus is a display.
+
+        Without any, `screendump` shows a text console of QEMU's own."""
+        buses = self.command("query-pci")
+        classes = [device["class_info"]["class"] for bus in buses for device in bus["devices"]]
+        return any(number >> 8 == PCI_DISPLAY for number in classes)
 
     def close(self):
         self._lines.close()

@@ -30,9 +30,12 @@ import repl
 SILENCE = 120
 # Seconds from the request to power off until QEMU must have ended.
 POWER_OFF_TIMEOUT = 10
+# What the kernel and a loader need beside one's own program, in bytes.
+LEFT_BY_APP = 24 << 20
 # Seconds until QEMU has named the device of SERIAL=pty.
 DEVICE_TIMEOUT = 20
 
+MIB = 1 << 20
 BUILD = qemu.ROOT / "build"
 # The name that the device of SERIAL=pty always has.
 SERIAL_LINK = BUILD / "serial"
@@ -138,6 +141,8 @@ def camera(picture):
 
         def shoot():
             with qmp.Monitor(path) as monitor:
+                if not monitor.has_display():
+                    raise qmp.MonitorFailed("the machine has no display")
                 monitor.screendump(picture, format=picture.suffix[1:])
 
         yield qmp.listen(path), shoot
@@ -155,6 +160,11 @@ def unattended(boot, timeout, silence, extra, micropython, script, shoot):
     input."""
     with qemu.Machine(boot, timeout, silence, extra) as machine:
         try:
+            if boot.app:
+                # It may compute for any time before there is a prompt.
+                machine.read_until(b"\n")
+                repl.show(machine.transcript)
+                machine.silence = None
             machine.consumer = repl.show
             machine.read_until(b"\n" + repl.PROMPT)
             machine.consumer = None
@@ -178,6 +188,19 @@ def unattended(boot, timeout, silence, extra, micropython, script, shoot):
             say(str(e))
             return int(qemu.Ending.TIMED_OUT)
         return report(ending, machine)
+
+
+def check_size(boot):
+    """Raise app.BadApp if one's own program leaves too little memory to boot at all.
+
+    Limine would say so on the screen only, and wait."""
+    memory = qemu.parse_size(boot.memory)
+    size = boot.app.stat().st_size
+    if memory and size + LEFT_BY_APP > memory:
+        raise app.BadApp(
+            f"APP: its {size / MIB:.1f} MiB and {LEFT_BY_APP // MIB} MiB for the kernel "
+            f"are more than the machine has; MEMORY={boot.memory} sets it"
+        )
 
 
 def read_script(path):
@@ -230,12 +253,14 @@ def main():
             qemuflags=environment("QEMUFLAGS", ""),
             app=app.pack(environment("APP"), BUILD) if environment("APP") else None,
         )
+        if boot.app:
+            check_size(boot)
         if serial == "pty":
             return on_device(boot, timeout, extra)
         if sys.stdin.isatty() and not script and not picture:
             return interactive(boot, timeout, extra)
-        # Under gdb the user may stop the machine for any time, and a program may compute.
-        silence = None if arguments.gdb or boot.app else SILENCE
+        # Under gdb the user may stop the machine for any time.
+        silence = None if arguments.gdb else SILENCE
         with camera(picture) if picture else no_camera() as (options, shoot):
             extra += options
             return unattended(boot, timeout, silence, extra, arguments.micropython, script, shoot)

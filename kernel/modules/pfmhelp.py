@@ -23,7 +23,7 @@ CALLS = (
     (
         "Flags and entries",
         (
-            ("set_flags(pfn, flags)", "set bits of a frame: PageFlags.DIRTY | ..."),
+            ("set_flags(pfn, flags)", "set bits of PageFlags for a frame"),
             ("clear_flags(pfn, flags)", "clear them"),
             ("check_flags(pfn, flags)", "are all of them set?"),
             ("set_flags_range(pfn, count, flags)", "the same for frames in a row"),
@@ -31,8 +31,8 @@ CALLS = (
             ("set_flags_many(frames, flags)", "the same for an array('I') of frames"),
             ("clear_flags_many(frames, flags)", ""),
             ("count_flags(flags)", "how many frames have all of them"),
-            ("get(pfn)", "lock a frame's entry: with PFM.get(pfn) as frame"),
-            ("unlock(pfn)", "release the lock of a guard that was lost"),
+            ("get(pfn)", "lock a frame's entry, for a with block"),
+            ("unlock(pfn)", "release the lock of a lost guard"),
             ("min()", "the lowest frame with RAM"),
             ("max()", "the highest"),
             ("present(pfn)", "is there RAM?"),
@@ -54,9 +54,9 @@ CALLS = (
             ("alloc_many(frames, zone=None, tag=0)", "single frames, as an array('I')"),
             ("free(pfn)", "free a block or run by its first frame"),
             ("free_many(frames)", "free single frames"),
-            ("ref(pfn)", "add a reference, return how many there are"),
+            ("ref(pfn)", "add a reference; return their number"),
             ("unref(pfn)", "drop one; the last frees the block"),
-            ("drain()", "give cached frames back to the free lists"),
+            ("drain()", "give cached frames back to the lists"),
         ),
     ),
     (

@@ -138,7 +138,7 @@ def terminal(stand_in, micropython):
     child = pexpect.spawn(
         sys.executable, arguments, env=environment, timeout=TIMEOUT, encoding="utf-8"
     )
-    child.expect_exact("To leave: ")
+    child.expect_exact("Ctrl-A, then X ends QEMU")
     child.expect_exact("\n>>> ")
     yield child
     child.close(force=True)
