@@ -1,5 +1,7 @@
 """One's own program: a folder with a main.py, which travels beside the kernel as an image."""
 
+import contextlib
+import tempfile
 from pathlib import Path
 
 import romfs
@@ -26,7 +28,18 @@ def pack(folder, target):
         image = romfs.image(folder)
     except romfs.BadFolder as e:
         raise BadApp(f"APP={folder}: {e}") from None
-    path = Path(target) / NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = Path(target, NAME)
     path.write_bytes(image)
     return path
+
+
+@contextlib.contextmanager
+def packed(folder, scratch):
+    """Yield the path of an image of the program in `folder`, None if that is empty or None.
+
+    It lies in a folder of its own in `scratch`, and is gone afterwards. Raises BadApp."""
+    if not folder:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="app-", dir=scratch) as target:
+        yield pack(folder, target)

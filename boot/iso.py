@@ -145,9 +145,8 @@ def main():
         sys.exit(__doc__)
     try:
         release = limine.releases()[0]
-        folder = os.environ.get("APP")
-        program = app.pack(folder, KERNEL.parent.parent) if folder else None
-        make_iso(sys.argv[1], release, CONFIGURATION.read_text(), program=program)
+        with app.packed(os.environ.get("APP"), ROOT / "build") as program:
+            make_iso(sys.argv[1], release, CONFIGURATION.read_text(), program=program)
     except (limine.NotFound, limine.Incomplete, fetch.WrongHash, app.BadApp) as e:
         sys.exit(str(e))
     except IsoFailed as e:

@@ -128,14 +128,13 @@ def interactive(boot, timeout, extra):
 
 
 @contextlib.contextmanager
-def no_camera():
-    """Take no picture."""
-    yield [], lambda: None
-
-
-@contextlib.contextmanager
 def camera(picture):
-    """Yield options for QEMU, and a function that writes its screen to the file `picture`."""
+    """Yield options for QEMU, and a function that writes its screen to the file `picture`.
+
+    Without a file it does nothing."""
+    if picture is None:
+        yield [], lambda: None
+        return
     with tempfile.TemporaryDirectory(prefix="pfm-") as folder:
         path = Path(folder, "monitor")
 
@@ -245,23 +244,23 @@ def main():
         extra = ["-S", "-gdb", f"tcp:127.0.0.1:{GDB_PORT}"]
         say(f"gdb {shlex.quote(str(iso.KERNEL))} -ex 'target remote :{GDB_PORT}'")
     try:
-        boot = qemu.Boot(
-            loader=choose_loader(arguments.loader, arguments.firmware),
-            firmware=arguments.firmware,
-            memory=environment("MEMORY") or qemu.Boot.memory,
-            cmdline=environment("CMDLINE", ""),
-            qemuflags=environment("QEMUFLAGS", ""),
-            app=app.pack(environment("APP"), BUILD) if environment("APP") else None,
-        )
-        if boot.app:
-            check_size(boot)
-        if serial == "pty":
-            return on_device(boot, timeout, extra)
-        if sys.stdin.isatty() and not script and not picture:
-            return interactive(boot, timeout, extra)
-        # Under gdb the user may stop the machine for any time.
-        silence = None if arguments.gdb else SILENCE
-        with camera(picture) if picture else no_camera() as (options, shoot):
+        with app.packed(environment("APP"), BUILD) as program, camera(picture) as (options, shoot):
+            boot = qemu.Boot(
+                loader=choose_loader(arguments.loader, arguments.firmware),
+                firmware=arguments.firmware,
+                memory=environment("MEMORY") or qemu.Boot.memory,
+                cmdline=environment("CMDLINE", ""),
+                qemuflags=environment("QEMUFLAGS", ""),
+                app=program,
+            )
+            if program:
+                check_size(boot)
+            if serial == "pty":
+                return on_device(boot, timeout, extra)
+            if sys.stdin.isatty() and not script and not picture:
+                return interactive(boot, timeout, extra)
+            # Under gdb the user may stop the machine for any time.
+            silence = None if arguments.gdb else SILENCE
             extra += options
             return unattended(boot, timeout, silence, extra, arguments.micropython, script, shoot)
     except (iso.IsoFailed, qemu.FirmwareMissing, app.BadApp) as e:
