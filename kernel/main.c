@@ -37,11 +37,11 @@ static void run_until_soft_reset(void) {
     if (pyexec_file_if_exists("boot.py") & PYEXEC_FORCED_EXIT) {
         return;
     }
-    if (pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && pyexec_file_if_exists("main.py") & PYEXEC_FORCED_EXIT) {
-        return;
-    }
-    if (pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && pyexec_file_if_exists("/app/main.py") & PYEXEC_FORCED_EXIT) {
-        return;
+    static const char *const programs[] = { "main.py", "/app/main.py" };
+    for (size_t i = 0; i < MP_ARRAY_SIZE(programs); ++i) {
+        if (pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && pyexec_file_if_exists(programs[i]) & PYEXEC_FORCED_EXIT) {
+            return;
+        }
     }
     for (;;) {
         int ret = pyexec_mode_kind == PYEXEC_MODE_RAW_REPL ? pyexec_raw_repl() : pyexec_friendly_repl();

@@ -31,7 +31,7 @@ def _start(options):
         if ramdisk.restore() is None:
             ramdisk.create(PFM, options.disk)
         return
-    bootreport.begin(options)
+    bootreport.print_loader(options)
     if options.loglevel:
         PFM.log.level = levels.NAMES.index(options.loglevel)
     PFM.init(debug=options.debug)
@@ -41,7 +41,7 @@ def _start(options):
     apic.route_legacy_interrupts(PFM)
     heap = pyheap.grow(PFM, options.heap)
     disk = ramdisk.create(PFM, options.disk)
-    bootreport.end(PFM, heap, disk, options)
+    bootreport.print_machine(PFM, heap, disk, options)
 
 
 def _run(name):

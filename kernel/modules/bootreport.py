@@ -35,10 +35,10 @@ def _firmware():
     return "unknown type {}".format(kind)
 
 
-def begin(options):
-    """Report what is known before `PFM.init`, if `options` ask for it.
+def print_loader(options):
+    """Print versions, firmware, the command line `options` and the loader's memory map.
 
-    These are versions, firmware, the command line and the loader's memory map.
+    With `verbose` among the options; else this prints nothing.
     """
     if options.report != cmdline.VERBOSE:
         return
@@ -62,7 +62,7 @@ def _asked(size, found):
     return " ({} asked for)".format(human_size(size)) if size and size > found else ""
 
 
-def _print_all(manager, heap, disk_size, options):
+def _print_frames(manager, heap, disk_size, options):
     array = manager.array
     zones = manager.count_free()
     print(
@@ -113,14 +113,14 @@ def _warnings(heap, disk_size, options):
         yield "No memory is left for a disk: there are no files"
 
 
-def end(manager, heap, disk, options):
-    """Report what the machine has to offer, as far as `options` ask for it.
+def print_machine(manager, heap, disk, options):
+    """Print what the machine has to offer, as far as the command line `options` asks for it.
 
     `heap` is the size of the Python heap in bytes, `disk` the RAM disk or None.
     """
     disk_size = disk.size if disk else 0
     if options.report == cmdline.VERBOSE:
-        _print_all(manager, heap, disk_size, options)
+        _print_frames(manager, heap, disk_size, options)
         return
     if options.report != cmdline.QUIET:
         for line in _summary(manager, heap, disk_size):

@@ -78,8 +78,9 @@ def test_report(at_prompt):
     release = at_prompt.value("__import__('os').uname().release")
     assert lines[0] == f"pfm {version} on MicroPython {release}"
     text = "\n".join(lines)
-    for part in ("Booted by pfm-direct 0.1.0 under BIOS", "\nMemory: ", "help()", "\nLeave: "):
+    for part in ("\nBooted by pfm-direct 0.1.0 under BIOS\n", "\nMemory: ", "help()"):
         assert part in text
+    assert lines[-1] == "Leave:  import machine; machine.poweroff()"
 
 
 def test_names_at_the_prompt(at_prompt):

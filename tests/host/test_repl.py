@@ -168,3 +168,12 @@ def test_user_leaves_by_the_monitor(terminal):
     terminal.expect(pexpect.EOF)
     terminal.wait()
     assert terminal.exitstatus == 0
+
+
+def test_reset_starts_a_users_machine_again(terminal):
+    # The chipset's reset register: CPU and system.
+    terminal.send("import cpu; cpu.outb(0xCF9, 6)\r")
+    terminal.expect_exact("\nBooted by ")
+    terminal.expect_exact("\n>>> ")
+    terminal.send("\x01x")
+    terminal.expect(pexpect.EOF)
