@@ -1,7 +1,9 @@
 """The bootable image."""
 
+import os
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -82,3 +84,26 @@ def test_unattended_takes_the_first_entry_at_once():
         "cmdline: selftest",
     ]
     assert len(lines) == len(given.splitlines())
+
+
+def test_program_is_in_the_image(release, tmp_path):
+    program = tmp_path / "program"
+    program.mkdir()
+    image = tmp_path / "pfm.iso"
+
+    def make():
+        return subprocess.run(
+            [sys.executable, str(qemu.ROOT / "boot" / "iso.py"), str(image)],
+            env={**os.environ, "APP": str(program)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    refused = make()
+    assert refused.stderr == f"APP={program}: has no main.py, which is what runs\n"
+    assert refused.returncode == 1 and not image.exists()
+    (program / "main.py").touch()
+    made = make()
+    assert made.returncode == 0, made.stderr
+    assert b"module_path: boot():/boot/app.romfs" in image.read_bytes()
