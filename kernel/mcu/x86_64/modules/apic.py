@@ -9,7 +9,7 @@ import cpu
 import machine
 from micropython import const
 
-from pfm.paging.tables import CACHE_DISABLE, WRITE, WRITE_THROUGH
+from pfm.address import PAGE_SIZE
 
 # IA32_APIC_BASE and its bits (11.4.4, 11.12.1).
 _APIC_BASE = const(0x1B)
@@ -37,10 +37,7 @@ def _register_writer(manager):
     base = cpu.rdmsr(_APIC_BASE)
     if base & _X2APIC:
         return lambda offset, value: cpu.wrmsr(_X2APIC_MSR + (offset >> 4), value)
-    phys = base & _BASE_PHYS
-    virt = manager.hhdm + phys
-    if manager.space.query(virt) is None:
-        manager.space.map(virt, phys, 1, WRITE | WRITE_THROUGH | CACHE_DISABLE)
+    virt = manager.space.map_io(base & _BASE_PHYS, PAGE_SIZE)
 
     def write(offset, value):
         machine.mem32[virt + offset] = value

@@ -15,7 +15,7 @@ from micropython import const
 
 from pfm import PageFlags
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
-from pfm.machine import KernelSpace, protect_execution
+from pfm.machine import KernelSpace, physical_bits, protect_execution
 from pfm.memmap import protocol
 from pfm.paging.tables import EXECUTE, LEVEL_1G, LEVEL_2M, WRITE
 
@@ -75,7 +75,17 @@ def _tables(manager, root_phys):
     ):
         largest = LEVEL_1G
     root = take() if root_phys is None else root_phys
-    return KernelSpace(root, manager.hhdm, take, give, _flush, largest, protect_execution())
+    return KernelSpace(
+        root,
+        manager.hhdm,
+        take,
+        give,
+        _flush,
+        largest,
+        protect_execution(),
+        manager=manager,
+        phys_bits=physical_bits(),
+    )
 
 
 def _map_image(tables):
