@@ -8,6 +8,7 @@ A machine is any object with these attributes:
     space(take_table)      returns an address space, or None to have the array in the HHDM,
                            without holes
     leave_loader(manager)  moves everything still in use out of bootloader-reclaimable memory
+    leave_acpi(manager)    the same for ACPI-reclaimable memory
 
 An address space has `lazy`, `reserve`, `abandon` and `open` as `KernelSpace` does, and `map`,
 `map_same`, `map_shared` and `query` as `PageTables` does; it takes frames for page tables from
@@ -211,6 +212,12 @@ class LimineMachine:
         import responses
 
         responses.move(manager)
+
+    def leave_acpi(self, manager):
+        """Copy the ACPI tables to frames of `manager`."""
+        import acpicopy
+
+        acpicopy.move(manager)
 
     def space(self, take_table):
         """Return the address space in use."""

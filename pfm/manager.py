@@ -297,8 +297,8 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
     def reclaim(self, acpi=False):
         """Make bootloader-reclaimable memory allocatable, with `acpi` ACPI-reclaimable memory too.
 
-        First the machine moves what is still in use out of the loader's memory (see
-        `LimineMachine.leave_loader`).  Returns the numbers of frames gained, as (bootloader,
+        First the machine moves what is still in use out of that memory (see `leave_loader` and
+        `leave_acpi` of `LimineMachine`).  Returns the numbers of frames gained, as (bootloader,
         acpi); a second call returns 0.  Raises NotInitialisedError, LockHeldError, and the
         errors of leaving the loader; then nothing was reclaimed.  Cost: a store per entry and
         a step per block.
@@ -318,6 +318,8 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
         with critical():
             if kind == protocol.BOOTLOADER_RECLAIMABLE:
                 self._machine.leave_loader(self)
+            else:
+                self._machine.leave_acpi(self)
             for region in taken:
                 populate.populate_range(self._zones[0], self._base, region.start, region.end)
             # Nothing allocates from here on.

@@ -267,6 +267,9 @@ class FakeMachine:
     def leave_loader(self, manager):
         """Do nothing: the responses are not in the fake machine's memory."""
 
+    def leave_acpi(self, manager):
+        """Do nothing: there are no ACPI tables."""
+
     def soft_reset(self):
         """Forget the manager, as a restart of the interpreter does."""
         self.manager = None

@@ -14,5 +14,7 @@ TABLES = const(0x70746162)
 RESPONSES = const(0x72657370)
 # The RAM disk's blocks, "disk".
 DISK = const(0x6469736B)
+# Copies of the ACPI tables, "acpi".
+ACPI = const(0x61637069)
 
-ALL = (HEAP, TABLES, RESPONSES, DISK)
+ALL = (HEAP, TABLES, RESPONSES, DISK, ACPI)

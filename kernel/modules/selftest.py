@@ -4,6 +4,7 @@
 import ktap
 
 _NAMES = (
+    "test_acpi",
     "test_cmdline",
     "test_contract",
     "test_critical",
