@@ -6,8 +6,10 @@
 #include "kernel/clock.h"
 #include "kernel/main.h"
 #include "kernel/power.h"
+#include "kernel/uart.h"
 
 #define MICROPY_PY_MACHINE_EXTRA_GLOBALS \
+    { MP_ROM_QSTR(MP_QSTR_poweroff), MP_ROM_PTR(&machine_poweroff_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_PWRON_RESET), MP_ROM_INT(RESET_CAUSE_POWER_ON) }, \
     { MP_ROM_QSTR(MP_QSTR_SOFT_RESET), MP_ROM_INT(RESET_CAUSE_SOFT) },
 
@@ -16,9 +18,33 @@ static void mp_machine_idle(void) {
     cpu_pause();
 }
 
-NORETURN static void mp_machine_reset(void) {
-    power_exit(EXIT_OK);
+// Calls a function of the frozen module acpipower, which does not return if the
+// machine did as told.
+static void call_acpipower(qstr name) {
+    mp_obj_t module = mp_import_name(MP_QSTR_acpipower, mp_const_none, MP_OBJ_NEW_SMALL_INT(0));
+    mp_call_function_0(mp_load_attr(module, name));
 }
+
+NORETURN static void mp_machine_reset(void) {
+    uart_tx_flush();
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        call_acpipower(MP_QSTR_reset);
+        nlr_pop();
+    }
+    // No ACPI, or not even memory to ask it.
+    cpu_irq_disable();
+    power_reset();
+}
+
+// poweroff(): ends QEMU with status "powered off", else enters ACPI's state S5.
+static mp_obj_t machine_poweroff(void) {
+    uart_tx_flush();
+    power_debug_exit(EXIT_OK);
+    call_acpipower(MP_QSTR_poweroff);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(machine_poweroff_obj, machine_poweroff);
 
 static mp_int_t mp_machine_reset_cause(void) {
     return main_reset_cause();
@@ -47,5 +73,5 @@ static void mp_machine_lightsleep(size_t n_args, const mp_obj_t *args) {
 
 NORETURN static void mp_machine_deepsleep(size_t n_args, const mp_obj_t *args) {
     mp_machine_lightsleep(n_args, args);
-    power_exit(EXIT_OK);
+    mp_machine_reset();
 }

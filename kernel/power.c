@@ -7,5 +7,6 @@
 void power_exit(int code) {
     cpu_irq_disable();
     uart_tx_flush();
-    power_off(code);
+    power_debug_exit(code);
+    power_reset();
 }

@@ -12,11 +12,13 @@
 #define EXIT_PANIC  2
 #define EXIT_FAULT  3
 
-// Sends what has been printed and ends the machine.
+// Sends what has been printed and ends the machine with this code; where no
+// device takes one, restarts it.
 NORETURN void power_exit(int code);
 
-// In the processor's folder: ends the machine with the code, and where no
-// device takes one by a reset.
-NORETURN void power_off(int code);
+// In the processor's folder: end QEMU with this code, or do nothing where no
+// device takes it; restart the machine by what every PC has.
+void power_debug_exit(int code);
+NORETURN void power_reset(void);
 
 #endif // KERNEL_POWER_H

@@ -157,7 +157,7 @@ def test_user_at_a_terminal(terminal):
     terminal.expect_exact("\n>>> ")
     terminal.send("x\r")
     terminal.expect_exact("NameError")
-    terminal.send("import machine; machine.reset()\r")
+    terminal.send("import machine; machine.poweroff()\r")
     terminal.expect(pexpect.EOF)
     terminal.wait()
     assert terminal.exitstatus == 0

@@ -12,15 +12,32 @@
 #define KBC_PULSE_RESET   0xfe
 #define KBC_READY_TRIES   100000
 
-void power_off(int code) {
+// Reset control register of Intel's chip sets and their successors: a system
+// reset, then the transition of bit 2 that begins it (Intel ICH9 datasheet, 13.7.5).
+#define RESET_CONTROL_PORT   0xcf9
+#define RESET_CONTROL_SYSTEM 0x02
+#define RESET_CONTROL_BEGIN  0x04
+
+void power_debug_exit(int code) {
     cpu_outb(DEBUG_EXIT_PORT, (uint8_t)code);
+}
+
+// Time enough for a reset to take place.
+static void wait_a_little(void) {
+    for (int i = 0; i < KBC_READY_TRIES; ++i) {
+        cpu_pause();
+    }
+}
+
+void power_reset(void) {
     for (int i = 0; i < KBC_READY_TRIES && cpu_inb(KBC_COMMAND_PORT) & KBC_STATUS_FULL; ++i) {
         cpu_pause();
     }
     cpu_outb(KBC_COMMAND_PORT, KBC_PULSE_RESET);
-    for (int i = 0; i < KBC_READY_TRIES; ++i) {
-        cpu_pause();
-    }
+    wait_a_little();
+    cpu_outb(RESET_CONTROL_PORT, RESET_CONTROL_SYSTEM);
+    cpu_outb(RESET_CONTROL_PORT, RESET_CONTROL_SYSTEM | RESET_CONTROL_BEGIN);
+    wait_a_little();
     // Still here: an exception without an IDT shuts the processor down.
     static const table_register_t no_idt;
     cpu_lidt(&no_idt);
