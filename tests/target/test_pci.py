@@ -32,10 +32,11 @@ def test_ports_and_memory_find_the_same():
         skip("this machine has no configuration space in memory")
     by_ports, by_memory = [pci.scan(access=access) for access in accesses]
     equal([_key(f) for f in by_ports], [_key(f) for f in by_memory])
-    for one, other in zip(by_ports, by_memory, strict=False):
+    for number, one in enumerate(by_ports):
+        other = by_memory[number]
         equal([repr(bar) for bar in one.bars()], [repr(bar) for bar in other.bars()])
-        for offset in range(pci.VENDOR, pci.COMMAND, 2):
-            equal(one.read16(offset), other.read16(offset))
+        for offset in range(pci.COMMAND):
+            equal(one.read8(offset), other.read8(offset))
             equal(one.read32(0) >> 8 * offset & 0xFF, other.read8(offset))
 
 

@@ -138,6 +138,14 @@ def _enable(fadt, control):
         raise acpi.ACPIError(fadt.phys, "ACPI mode not reached")
 
 
+def _enter(register, kind):
+    """Ask for the sleep state `kind` by a control register (16.1.6)."""
+    value = register.read() & ~(_SLP_TYP_MASK | _SLP_EN)
+    value |= kind << _SLP_TYP_SHIFT & _SLP_TYP_MASK
+    register.write(value)
+    register.write(value | _SLP_EN)
+
+
 def poweroff():
     """Put the machine into state S5, off.
 
@@ -151,12 +159,10 @@ def poweroff():
     if types is None or control is None:
         raise acpi.ACPIError(fadt.phys, "no state S5")
     _enable(fadt, control)
-    for register, kind in zip((control, _control(fadt, "pm1b_control")), types, strict=False):
-        if register is not None:
-            value = register.read() & ~(_SLP_TYP_MASK | _SLP_EN)
-            value |= kind << _SLP_TYP_SHIFT & _SLP_TYP_MASK
-            register.write(value)
-            register.write(value | _SLP_EN)
+    _enter(control, types[0])
+    second = _control(fadt, "pm1b_control")
+    if second is not None:
+        _enter(second, types[1])
     _until(lambda: False, _DONE_MS)
     raise acpi.ACPIError(fadt.phys, "still on after a request for state S5")
 
