@@ -11,7 +11,7 @@ import limine
 import uctypes
 from micropython import const
 
-from pfm import PFM
+from pfm import PFM, ArgumentError
 from pfm.address import PAGE_SIZE
 from pfm.machine import physical_bits
 from pfm.units import human_size, phys_text
@@ -150,12 +150,13 @@ def _map(phys, size):
     """Return the virtual address of `size` bytes of memory, mapped read-only if not mapped yet."""
     if not phys or (phys + size) >> physical_bits():
         raise ACPIError(phys, "no physical address of this processor")
-    page = phys & -PAGE_SIZE
-    while page < phys + size:
-        virt = PFM.as_virt(page)
-        if PFM.space.query(virt) is None:
-            PFM.space.map(virt, page, 1)
-        page += PAGE_SIZE
+    try:
+        for page in range(phys & -PAGE_SIZE, phys + size, PAGE_SIZE):
+            virt = PFM.as_virt(page)
+            if PFM.space.query(virt) is None:
+                PFM.space.map(virt, page, 1)
+    except ArgumentError:
+        raise ACPIError(phys, "beyond the HHDM")
     return PFM.as_virt(phys)
 
 
