@@ -64,7 +64,7 @@ def test_reset_restarts_and_poweroff_ends(real, way, board, micropython):
         prompt.run("x = 1")
         prompt.send("import machine; machine.reset()")
         prompt = Prompt(machine, micropython)
-        assert "Memory map " in prompt.report
+        assert "Booted by " in prompt.report
         assert prompt.value("__import__('machine').reset_cause()") == 1
         assert prompt.run(RECLAIM + TABLES_ARE_THERE + "assert before") == ""
         # The stand-in loader's firmware has its tables in reserved memory.
