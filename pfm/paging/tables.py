@@ -18,6 +18,9 @@ WRITE = const(1 << 1)
 WRITE_THROUGH = const(1 << 3)
 CACHE_DISABLE = const(1 << 4)
 GLOBAL = const(1 << 8)
+# Entry 5 of the page attribute table (PAT), which Limine sets to write combining: the bits PAT
+# and PWT of a large page's entry.  In a 4 KiB page's entry PAT is bit 7 (SDM tables 4-18, 4-20).
+WRITE_COMBINE = const((1 << 12) | (1 << 3))
 # Bit 9 is available to software; without it the entry gets NX, bit 63.
 EXECUTE = const(1 << 9)
 
@@ -29,7 +32,9 @@ _NX_HIGH = const(1 << 31)
 # permissions.  Bit 10 is available to software and marks a shared table, to which several
 # entries point (see walks.py).
 _TABLE = const((1 << 0) | (1 << 1) | (1 << 9))
-_FLAGS = const((1 << 1) | (1 << 3) | (1 << 4) | (1 << 8) | (1 << 9))
+_FLAGS = const((1 << 1) | (1 << 3) | (1 << 4) | (1 << 8) | (1 << 9) | (1 << 12))
+_PAT = const(1 << 12)
+_PAT_4K = const(1 << 7)
 _PHYS_MASK = const(0x000F_FFFF_FFFF_F000)
 
 _INDEX_MASK = const(511)
@@ -67,6 +72,8 @@ def _range(virt, count, flags):
         raise ArgumentError("count", count, "1 page or more")
     if integer("flags", flags, "flags of a mapping") & ~_FLAGS:
         raise ArgumentError("flags", hex(flags), "flags of a mapping only")
+    if flags & _PAT and flags & (WRITE_COMBINE | CACHE_DISABLE) != WRITE_COMBINE:
+        raise ArgumentError("flags", hex(flags), "one memory type")
     end = start + count * PAGE_SIZE
     if end > _ADDRESS_END or (start < _HIGHER_HALF and end > _LOWER_HALF_END):
         raise ArgumentError("virt", hex(start), "canonical up to the last page")
@@ -182,7 +189,8 @@ class PageTables:
         """Map `count` pages of 4 KiB from `virt` on to the frames from the address `phys` on.
 
         Uses 2 MiB pages (and 1 GiB pages, see `largest`) wherever both addresses allow.
-        `flags` are WRITE, EXECUTE, GLOBAL, WRITE_THROUGH and CACHE_DISABLE.  Raises
+        `flags` are WRITE, EXECUTE, GLOBAL, WRITE_THROUGH, CACHE_DISABLE and WRITE_COMBINE.
+        No large page reaches beyond the range, so its memory type holds for nothing else.  Raises
         ArgumentError, TypeError, MappingError if a page is already mapped, and the errors of
         `take_table`.  Cost: three walks per 2 MiB and a viper store per entry.
         """
@@ -241,7 +249,11 @@ class PageTables:
                 break
             table, level = entry & _PHYS_MASK, level - 1
         size = 1 << span_shift(level)
-        return (entry & _PHYS_MASK & -size) + virt % size, size, entry & _FLAGS
+        flags = entry & _FLAGS
+        if level == 1:
+            # Bit 12 belongs to the address here.
+            flags = flags & ~_PAT | (_PAT if entry & _PAT_4K else 0)
+        return (entry & _PHYS_MASK & -size) + virt % size, size, flags
 
     def clear_root(self):
         """Clear the root table, for new page tables."""

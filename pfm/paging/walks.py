@@ -20,6 +20,10 @@ _UNIT = const((1 << 7) | (1 << 10))
 _TABLE = const((1 << 0) | (1 << 1) | (1 << 9))
 _SHARED_TABLE = const((1 << 0) | (1 << 1) | (1 << 9) | (1 << 10))
 
+# The PAT bit in the entry of a large page and of a 4 KiB page.
+_PAT = const(1 << 12)
+_PAT_4K = const(1 << 7)
+
 # The root's level, and the shifts of what an entry of the root, a page and a level 1 table
 # span.
 _ROOT_LEVEL = const(4)
@@ -142,16 +146,20 @@ def store(
 
     Returns the rest of `chain`.  `moves` is 1 to map them to consecutive frames from `phys`
     on, 0 to map each to the frame there.  `low` and `high` are the other bits of an entry that
-    maps a page.  An entry of level `limit` or below maps all that it spans wherever possible:
-    by a large page, or, where `shared` is 1, by a table of identical entries to which every
-    such entry points.  Cost: a walk per table, and a step per entry.
+    maps a page, with PAT where a large page has it.  An entry of level `limit` or below maps
+    all that it spans wherever possible: by a large page, or, where `shared` is 1, by a table of
+    identical entries to which every such entry points.  Cost: a walk per table, and a step per
+    entry.
     """
     # Shared tables: the number of levels built, and the entry that the next level repeats.
     built = 0
     first = 0
     second = 0
+    page_low = low
+    if low & _PAT:
+        page_low = low ^ (int(_PAT) | int(_PAT_4K))
     below = phys
-    below_low = low
+    below_low = page_low
     below_high = high
     while virt < end:
         shift = int(_ROOT_SHIFT)
@@ -176,7 +184,7 @@ def store(
             level -= 1
             i = (virt >> shift & 511) << 1
         to = phys
-        to_low = low
+        to_low = page_low
         to_high = high
         if level > 1:
             if shared:
@@ -201,7 +209,7 @@ def store(
                 to_low = int(_SHARED_TABLE)
                 to_high = 0
             else:
-                to_low |= int(_LARGE)
+                to_low = low | int(_LARGE)
         span = 1 << shift
         step = span if moves else 0
         while True:

@@ -18,23 +18,34 @@ from ..frame.entry import (
 )
 from ..frame.flags import decode_flags
 from ..memmap.regions import type_name
-from ..paging.tables import CACHE_DISABLE, EXECUTE, GLOBAL, WRITE, WRITE_THROUGH
+from ..paging.tables import (
+    CACHE_DISABLE,
+    EXECUTE,
+    GLOBAL,
+    WRITE,
+    WRITE_COMBINE,
+    WRITE_THROUGH,
+)
 from ..units import human_size, phys_text, virt_text
 from .report import Report
 
 _ADDRESS_END = 1 << 64
 
 _MAPPING_FLAGS = (
-    (GLOBAL, "global"),
-    (WRITE_THROUGH, "write-through"),
-    (CACHE_DISABLE, "uncached"),
+    # The bits, their value, the name.
+    (GLOBAL, GLOBAL, "global"),
+    (WRITE_COMBINE, WRITE_THROUGH, "write-through"),
+    (WRITE_COMBINE, WRITE_COMBINE, "write-combining"),
+    (CACHE_DISABLE, CACHE_DISABLE, "uncached"),
 )
 
 
 def _rights(flags):
     """Return a mapping's flags as `"rw- global"`."""
     rights = "r" + ("w" if flags & WRITE else "-") + ("x" if flags & EXECUTE else "-")
-    return " ".join([rights] + [name for flag, name in _MAPPING_FLAGS if flags & flag])
+    return " ".join(
+        [rights] + [name for bits, value, name in _MAPPING_FLAGS if flags & bits == value]
+    )
 
 
 class Identity(Report):

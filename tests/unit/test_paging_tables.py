@@ -7,7 +7,17 @@ import uctypes
 from ktap import equal, raises, skip
 
 from pfm import ArgumentError, MappingError, OutOfFramesError, Phys
-from pfm.paging.tables import EXECUTE, GLOBAL, LEVEL_1G, LEVEL_4K, WRITE, PageTables
+from pfm.paging.tables import (
+    CACHE_DISABLE,
+    EXECUTE,
+    GLOBAL,
+    LEVEL_1G,
+    LEVEL_4K,
+    WRITE,
+    WRITE_COMBINE,
+    WRITE_THROUGH,
+    PageTables,
+)
 
 ONE_PATH = "no manager is made"
 
@@ -122,6 +132,60 @@ def test_flags_stand_in_the_leaf():
         equal(bool(entry & NX), not flags & EXECUTE)
         equal(bool(entry & WRITE), bool(flags & WRITE))
         equal(tables.query(virt), (0x5000, PAGE, flags))
+
+
+def test_write_combining_has_an_encoding_for_each_page_size():
+    memory = Memory()
+    tables = memory.tables(LEVEL_1G)
+    flags = WRITE | WRITE_COMBINE
+    # 4 KiB pages, one of them at an address with bit 12, before and after those of 1 GiB and 2 MiB.
+    start, pages = HIGH + HUGE - PAGE, (1 << 18) + 512 + 2
+    tables.map(start, start & (1 << 36) - 1, pages, flags)
+    pwt = 1 << 3
+    for virt, level, pat in (
+        (start, 1, 1 << 7),
+        (HIGH + HUGE, 3, 1 << 12),
+        (HIGH + 2 * HUGE, 2, 1 << 12),
+        (HIGH + 2 * HUGE + LARGE, 1, 1 << 7),
+    ):
+        phys, found, entry = memory.walk(tables.root_phys, virt)
+        equal((phys, found), (virt & (1 << 36) - 1, level))
+        equal(entry & (pwt | pat | CACHE_DISABLE), pwt | pat)
+        size = 1 << 12 + 9 * (level - 1)
+        equal(tables.query(virt + 5), (phys + 5, size, flags))
+    for call, virt in ((tables.map_same, HIGH), (tables.map_shared, HIGH + 4 * HUGE)):
+        call(virt, 0x3000, 513, flags)
+        for page in (0, 512):
+            equal(
+                memory.walk(tables.root_phys, virt + page * PAGE)[2] & (pwt | 1 << 7), pwt | 1 << 7
+            )
+            equal(tables.query(virt + page * PAGE), (0x3000, PAGE, flags))
+    tables.unmap(start, pages)
+    equal(tables.query(HIGH + HUGE), None)
+
+
+def test_a_memory_type_holds_for_its_range_only():
+    memory = Memory()
+    tables = memory.tables(LEVEL_1G)
+    # A framebuffer that ends within a large page, and RAM on both sides of it.
+    tables.map(HIGH, 0, 512, WRITE)
+    tables.map(HIGH + LARGE, LARGE, 700, WRITE | WRITE_COMBINE)
+    tables.map(HIGH + LARGE + 700 * PAGE, LARGE + 700 * PAGE, 2048, WRITE)
+    for page in range(512 + 700 + 2048):
+        framebuffer = 512 <= page < 512 + 700
+        phys, _, flags = tables.query(HIGH + page * PAGE)
+        equal((phys, flags), (page * PAGE, WRITE | (WRITE_COMBINE if framebuffer else 0)))
+
+
+def test_one_memory_type():
+    memory = Memory()
+    tables = memory.tables()
+    for flags in (WRITE_COMBINE | CACHE_DISABLE, WRITE_COMBINE & ~WRITE_THROUGH):
+        raises(ArgumentError, tables.map, HIGH, 0, 1, flags)
+    for flags in (WRITE_THROUGH, CACHE_DISABLE, WRITE_THROUGH | CACHE_DISABLE):
+        tables.map(HIGH, PAGE, 1, flags)
+        equal(tables.query(HIGH), (PAGE, PAGE, flags))
+        tables.unmap(HIGH, 1)
 
 
 def test_mapping_twice_changes_nothing():

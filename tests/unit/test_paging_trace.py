@@ -21,6 +21,7 @@ from pfm.paging.tables import (
     LEVEL_2M,
     LEVEL_4K,
     WRITE,
+    WRITE_COMBINE,
     WRITE_THROUGH,
     PageTables,
 )
@@ -36,7 +37,15 @@ UNITS_MAX = 2000
 WHOLE_EVERY = 200
 
 PAGE = 4096
-FLAGS = (0, WRITE, EXECUTE, WRITE | GLOBAL, WRITE | WRITE_THROUGH | CACHE_DISABLE, WRITE | EXECUTE)
+FLAGS = (
+    0,
+    WRITE,
+    EXECUTE,
+    WRITE | GLOBAL,
+    WRITE | WRITE_THROUGH | CACHE_DISABLE,
+    WRITE | WRITE_COMBINE,
+    WRITE | EXECUTE,
+)
 
 # Pages, each the start of a root's entry or the last that are canonical: the lower half, and the higher.
 HALF = 1 << 35
@@ -49,6 +58,9 @@ LARGE = 1 << 7
 SHARED = 1 << 10
 NX = 1 << 63
 ADDRESS = 0x000F_FFFF_FFFF_F000
+# The PAT bit in the entry of a large page and of a 4 KiB page.
+PAT = 1 << 12
+PAT_4K = 1 << 7
 FLAG_BITS = WRITE | EXECUTE | GLOBAL | WRITE_THROUGH | CACHE_DISABLE
 
 ENTRIES = {"entries": (0 | uctypes.ARRAY, 512 | uctypes.UINT64)}
@@ -248,7 +260,9 @@ class Trace:
         elif what == 2:
             count = random.choice((0, -1, 1 << 36, 1 << 70))
         elif what == 3:
-            flags = random.choice((1, 1 << 7, 1 << 10, 1 << 63, -1, 1 << 70))
+            flags = random.choice(
+                (1, 1 << 7, 1 << 10, PAT, PAT | CACHE_DISABLE, 1 << 63, -1, 1 << 70)
+            )
         else:
             wrong = random.choice((None, "5", 2.0, [], b""))
             arguments = [virt, phys, count, flags]
@@ -295,17 +309,20 @@ class Trace:
                 leaf = entry
                 for _ in range(level - 1):
                     leaf = uctypes.struct(self._hhdm + (leaf & ADDRESS), ENTRIES).entries[511]
-                units += self._leaf(leaf, page, level)
+                units += self._leaf(leaf, 1, page, level)
             elif level == 1 or (level < 4 and entry & LARGE):
-                units += self._leaf(entry, page, level)
+                units += self._leaf(entry, level, page, level)
             else:
                 equal(entry & ~ADDRESS, PRESENT | WRITE | EXECUTE)
                 units += self._walk(entry & ADDRESS, level - 1, page)
         return units
 
-    def _leaf(self, entry, page, level):
+    def _leaf(self, entry, entry_level, page, level):
         equal(bool(entry & NX), self._protects and not entry & EXECUTE)
-        equal((entry & ADDRESS, entry & FLAG_BITS), self._model.unit(page, level))
+        pat = PAT_4K if entry_level == 1 else PAT
+        flags = entry & FLAG_BITS | (PAT if entry & pat else 0)
+        phys = entry & ADDRESS & -(1 << 12 + 9 * (entry_level - 1))
+        equal((phys, flags), self._model.unit(page, level))
         return 1
 
 

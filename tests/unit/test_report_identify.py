@@ -9,7 +9,8 @@ from pfm import PFN, ArgumentError, PageFlags, PageFrame, Phys, Zone
 from pfm.alloc.zone import zone_of
 from pfm.frame.entry import ABSENT, COMPOUND_TAIL, PART, STATE_KIND_SHIFT, USED
 from pfm.memmap.regions import FRAME_ARRAY
-from pfm.paging.tables import WRITE
+from pfm.paging.tables import CACHE_DISABLE, GLOBAL, WRITE, WRITE_COMBINE, WRITE_THROUGH
+from pfm.report import identify
 
 ONE_PATH = "reports read entries and counters, whichever path wrote them"
 
@@ -105,3 +106,13 @@ def test_identify_outside_of_everything():
             raises(ArgumentError, manager.identify, addr)
         for addr in (None, 1.5, "1"):
             raises(TypeError, manager.identify, addr)
+
+
+def test_memory_types_by_name():
+    for flags, text in (
+        (WRITE, "rw-"),
+        (WRITE | GLOBAL | WRITE_THROUGH, "rw- global write-through"),
+        (WRITE | WRITE_COMBINE, "rw- write-combining"),
+        (WRITE_THROUGH | CACHE_DISABLE, "r-- write-through uncached"),
+    ):
+        equal(identify._rights(flags), text)
