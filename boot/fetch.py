@@ -133,11 +133,11 @@ def apt_sites():
     return list(dict.fromkeys(sites))
 
 
-def apt_source(package, suite, directory):
-    """Download a Debian source package, "name=version", of that suite into directory.
+def _apt(kind, suite, directory, command):
+    """Run this command of apt-get in directory, for packages of that suite.
 
-    Works on any Debian and as any user: apt gets a configuration of its own and changes
-    nothing of the system's. Raises Unavailable."""
+    kind is "deb" or "deb-src". Works on any Debian and as any user: apt gets a configuration of
+    its own and changes nothing of the system's. Raises Unavailable."""
     root = Path(directory).absolute()
     for folder in ("lists/partial", "cache/archives/partial", "empty"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -159,11 +159,27 @@ def apt_source(package, suite, directory):
     environment = dict(os.environ, APT_CONFIG=str(configuration), LC_ALL="C")
     failure = None
     for site in apt_sites():
-        (root / "sources.list").write_text(f"deb-src {signed_by}{site} {suite} main\n")
+        (root / "sources.list").write_text(f"{kind} {signed_by}{site} {suite} main\n")
         try:
             run(["apt-get", "update", "--error-on=any"], env=environment)
-            run(["apt-get", "--download-only", "source", package], env=environment, cwd=root)
+            run(["apt-get", *command], env=environment, cwd=root)
             return
         except Unavailable as e:
             failure = e
     raise failure
+
+
+def apt_source(package, suite, directory):
+    """Download a Debian source package, "name=version", of that suite into directory.
+
+    Raises Unavailable."""
+    _apt("deb-src", suite, directory, ["--download-only", "source", package])
+
+
+def apt_package(package, suite, directory):
+    """Download a Debian package, "name=version", of that suite and unpack it into directory/tree.
+
+    Raises Unavailable."""
+    _apt("deb", suite, directory, ["download", package])
+    (archive,) = Path(directory).glob("*.deb")
+    run(["dpkg-deb", "--extract", str(archive), str(Path(directory, "tree"))])

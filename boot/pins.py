@@ -25,3 +25,13 @@ LIMINE_FILES_SHA256 = {
     "limine-uefi-cd.bin": "1801a9034420fb1b17bdcdedee11f29c946169abac103b161e7bfd01d98caf29",
     "BOOTX64.EFI": "7bf99f9ffdbce1443bd7f148f01bee47d4a587f58fb170e42dab29790e6d831a",
 }
+
+# The screen's font.
+SPLEEN_VERSION = "1.9.1"
+SPLEEN_DEBIAN_VERSION = "1.9.1-1"
+SPLEEN_DEBIAN_SUITE = "bookworm"
+SPLEEN_GIT = "https://github.com/fcambus/spleen.git"
+SPLEEN_TAG = "1.9.1"
+SPLEEN_COMMIT = "07a7110e3a86d700c845c9c596a4576da085ee1c"
+# Of the file that boot/font.py makes.
+SPLEEN_SHA256 = "d13db9ef1394918a82ce6948123fb0c36c88c27dc4661f396404778fbe8adf19"
