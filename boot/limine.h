@@ -147,6 +147,36 @@ struct limine_memmap_response {
 };
 
 enum {
+    LIMINE_FRAMEBUFFER_RGB = 1,
+};
+
+struct limine_framebuffer {
+    uint64_t address; // virtual, in the HHDM
+    uint64_t width;
+    uint64_t height;
+    uint64_t pitch; // bytes from one row to the next
+    uint16_t bpp;   // bits per pixel
+    uint8_t memory_model;
+    uint8_t red_mask_size; // bits
+    uint8_t red_mask_shift;
+    uint8_t green_mask_size;
+    uint8_t green_mask_shift;
+    uint8_t blue_mask_size;
+    uint8_t blue_mask_shift;
+    uint8_t unused[7];
+    uint64_t edid_size; // bytes
+    uint64_t edid;
+    uint64_t mode_count; // from response revision 1 on
+    uint64_t modes;      // from response revision 1 on: pointers to what is read as it stands
+};
+
+struct limine_framebuffer_response {
+    uint64_t revision;
+    uint64_t framebuffer_count;
+    uint64_t framebuffers; // struct limine_framebuffer **
+};
+
+enum {
     LIMINE_MEDIA_GENERIC = 0,
     LIMINE_MEDIA_OPTICAL = 1,
     LIMINE_MEDIA_TFTP = 2,

@@ -68,6 +68,17 @@ bool regions_are_usable(const struct regions *list, uint64_t base, uint64_t size
 bool regions_find_lowest(const struct regions *list, uint64_t size, uint64_t low, uint64_t high, uint64_t *base);
 bool regions_find_highest(const struct regions *list, uint64_t size, uint64_t low, uint64_t high, uint64_t *base);
 
+// ---- framebuffer.c: graphics adapters.
+#define FRAMEBUFFERS_MAX 4
+
+struct framebuffers {
+    size_t count;
+    uint64_t base_phys[FRAMEBUFFERS_MAX];
+};
+
+// Sets each adapter to the mode wanted, unless that has no width, and marks its memory in the map.
+const struct framebuffers *framebuffers_open(const struct limine_framebuffer *wanted, struct regions *map);
+
 // ---- options.c: the words after -append.
 enum placement_kind { PLACE_DEFAULT, PLACE_AT, PLACE_TOP };
 
@@ -82,6 +93,8 @@ struct options {
     bool ignore_tag;
     bool junk;
     uint8_t junk_byte;
+    struct limine_framebuffer framebuffer; // the mode; without a width there is none
+    struct limine_framebuffer garbled, garble_mask; // what the response has instead, where the mask has ones
     bool shuffle;
     uint64_t shuffle_seed;
     bool replace_map;
@@ -144,7 +157,7 @@ void state_close(struct regions *map);
 #define STATE_CLOSE_ENTRIES 2 // that closing can add to a map: it splits one entry into three
 
 // ---- paging.c
-enum { MAP_WRITE = 1, MAP_EXECUTE = 2 };
+enum { MAP_WRITE = 1, MAP_EXECUTE = 2, MAP_WRITE_COMBINE = 4 };
 
 void paging_init(void);
 void paging_map(uint64_t virt, uint64_t phys, uint64_t size, unsigned int rights);
@@ -218,6 +231,7 @@ struct boot {
     struct image image;
     struct requests requests;
     const struct regions *served;
+    const struct framebuffers *framebuffers;
     uint64_t cmdline_virt;
     uint64_t stack_size;
     uint64_t entry_virt; // 0 unless the kernel asked for another than its file's

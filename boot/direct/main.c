@@ -34,6 +34,7 @@ static void read_firmware(const struct multiboot_info *info) {
 }
 
 static void place(void) {
+    boot.framebuffers = framebuffers_open(&boot.options.framebuffer, &map);
     regions_mark(&map, (uint64_t)image_start, (uint64_t)image_end, LIMINE_MEMMAP_BOOTLOADER_RECLAIMABLE);
     modules_place(&boot.modules, &map, &boot.options.modules);
     boot.image.base_phys = memmap_place(&map, &boot.options.kernel, boot.image.size,

@@ -142,7 +142,9 @@ static void cover(struct regions *coverage, const struct regions *map, uint64_t 
         }
         uint64_t end = range_end(entry->base, entry->length);
         end = end < limit ? end : limit;
-        regions_mark(coverage, ALIGN_DOWN(entry->base, PAGE_SIZE), ALIGN_UP(end, PAGE_SIZE), LIMINE_MEMMAP_USABLE);
+        // Two types are enough here: one for each memory type.
+        uint64_t type = entry->type == LIMINE_MEMMAP_FRAMEBUFFER ? LIMINE_MEMMAP_FRAMEBUFFER : LIMINE_MEMMAP_USABLE;
+        regions_mark(coverage, ALIGN_DOWN(entry->base, PAGE_SIZE), ALIGN_UP(end, PAGE_SIZE), type);
     }
 }
 

@@ -124,6 +124,71 @@ static void set_junk(struct options *options, char *value) {
     options->junk_byte = (uint8_t)byte;
 }
 
+// The usual mode of its adapter under Limine.
+#define DEFAULT_FRAMEBUFFER "1280x800x32"
+#define FRAMEBUFFER_SIDE_MAX 16384
+
+static void set_mode(struct options *options, uint64_t width, uint64_t height, uint64_t bpp) {
+    uint8_t green = bpp == 16 ? 6 : 8, other = bpp == 16 ? 5 : 8;
+    options->framebuffer = (struct limine_framebuffer) {
+        .width = width,
+        .height = height,
+        .pitch = width * (bpp / 8),
+        .bpp = (uint16_t)bpp,
+        .memory_model = LIMINE_FRAMEBUFFER_RGB,
+        .red_mask_size = other,
+        .red_mask_shift = (uint8_t)(other + green),
+        .green_mask_size = green,
+        .green_mask_shift = other,
+        .blue_mask_size = other,
+    };
+}
+
+static void set_framebuffer(struct options *options, char *value) {
+    uint64_t width, height, bpp;
+    const char *p = value;
+    if (string_equal(value, "none")) {
+        options->framebuffer.width = 0;
+    } else if (parse_number(&p, &width) && *p++ == 'x' && parse_number(&p, &height) && *p++ == 'x'
+               && parse_number(&p, &bpp) && !*p && width && width <= FRAMEBUFFER_SIDE_MAX && height
+               && height <= FRAMEBUFFER_SIDE_MAX && (bpp == 16 || bpp == 24 || bpp == 32)) {
+        set_mode(options, width, height, bpp);
+    } else {
+        die("framebuffer=%s: not WIDTHxHEIGHTxBITS", value);
+    }
+}
+
+#define FRAMEBUFFER_FIELD(name) \
+    { #name, offsetof(struct limine_framebuffer, name), sizeof(((struct limine_framebuffer *)0)->name) }
+
+static void garble(struct options *options, const char *name, uint64_t value) {
+    static const struct {
+        const char *name;
+        size_t at, size;
+    } fields[] = {
+        FRAMEBUFFER_FIELD(address), FRAMEBUFFER_FIELD(width), FRAMEBUFFER_FIELD(height), FRAMEBUFFER_FIELD(pitch),
+        FRAMEBUFFER_FIELD(bpp), FRAMEBUFFER_FIELD(memory_model), FRAMEBUFFER_FIELD(red_mask_size),
+        FRAMEBUFFER_FIELD(red_mask_shift),
+    };
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); ++i) {
+        if (string_equal(name, fields[i].name)) {
+            memcpy((uint8_t *)&options->garbled + fields[i].at, &value, fields[i].size);
+            memset((uint8_t *)&options->garble_mask + fields[i].at, UINT8_MAX, fields[i].size);
+            return;
+        }
+    }
+    die("garble: no field '%s'", name);
+}
+
+// "field:value,..." of the first framebuffer.
+static void set_garble(struct options *options, char *value) {
+    for (char *part; (part = next_part(&value, ','));) {
+        char *number = part;
+        const char *name = next_part(&number, ':');
+        garble(options, name, whole_number(number, "garble"));
+    }
+}
+
 static void parse_placement(struct placement *where, const char *value) {
     if (string_equal(value, "top")) {
         where->kind = PLACE_TOP;
@@ -160,6 +225,8 @@ static const struct {
     { "omit", true, set_omit },
     { "revision", true, set_revision },
     { "junk", false, set_junk },
+    { "framebuffer", true, set_framebuffer },
+    { "garble", true, set_garble },
     { "kernel", true, set_kernel },
     { "modules", true, set_modules },
     { "state", true, set_state },
@@ -189,6 +256,8 @@ void options_parse(struct options *options, char *line) {
         .map = &given_map,
         .marks = &given_marks,
     };
+    char usual[] = DEFAULT_FRAMEBUFFER;
+    set_framebuffer(options, usual);
     // QEMU puts the loader's own file name first.
     next_part(&line, ' ');
     for (char *word; (word = next_part(&line, ' '));) {

@@ -9,17 +9,21 @@
 #define PRESENT (1ull << 0)
 #define WRITABLE (1ull << 1)
 #define LARGE (1ull << 7) // in an entry of level 2 or 3: it maps a page itself
+#define WRITE_THROUGH (1ull << 3)
+#define PAT (1ull << 7) // in an entry of level 1
+#define LARGE_PAT (1ull << 12)
 #define NO_EXECUTE (1ull << 63)
 #define ADDRESS_MASK 0x000ffffffffff000ull
 
 static uint64_t *root;
 static unsigned int largest_level; // of an entry that may map a page: 1 is 4 KiB, 2 is 2 MiB, 3 is 1 GiB
-static bool has_no_execute;
+static bool has_no_execute, has_pat;
 static uint64_t limit_phys;
 
 void paging_init(void) {
     struct cpuid features = cpuid(0x80000001);
     largest_level = features.edx & CPUID_80000001_EDX_GIB_PAGES ? 3 : 2;
+    has_pat = cpuid(1).edx & CPUID_1_EDX_PAT;
     has_no_execute = features.edx & CPUID_80000001_EDX_NX;
     uint64_t bits = cpuid(0x80000000).eax >= 0x80000008 ? cpuid(0x80000008).eax & CPUID_80000008_EAX_PHYSICAL_BITS : 36;
     limit_phys = 1ull << bits < HHDM_SIZE ? 1ull << bits : HHDM_SIZE;
@@ -61,7 +65,12 @@ void paging_map(uint64_t virt, uint64_t phys, uint64_t size, unsigned int rights
             --level;
         }
         uint64_t page = 1ull << shift_of(level);
-        *entry_of(virt, level) = phys | flags | (level > 1 ? LARGE : 0);
+        uint64_t type = 0;
+        if (rights & MAP_WRITE_COMBINE) {
+            // The PAT's entry 5, see main.c.
+            type = WRITE_THROUGH | (level > 1 ? LARGE_PAT : PAT);
+        }
+        *entry_of(virt, level) = phys | flags | type | (level > 1 ? LARGE : 0);
         virt += page;
         phys += page;
         size -= page;
@@ -71,7 +80,8 @@ void paging_map(uint64_t virt, uint64_t phys, uint64_t size, unsigned int rights
 void paging_map_hhdm(const struct regions *coverage) {
     for (size_t i = 0; i < coverage->count; ++i) {
         const struct limine_memmap_entry *entry = &coverage->entry[i];
-        paging_map(HHDM_OFFSET + entry->base, entry->base, entry->length, MAP_WRITE | MAP_EXECUTE);
+        unsigned int type = entry->type == LIMINE_MEMMAP_FRAMEBUFFER && has_pat ? MAP_WRITE_COMBINE : 0;
+        paging_map(HHDM_OFFSET + entry->base, entry->base, entry->length, MAP_WRITE | MAP_EXECUTE | type);
     }
 }
 

@@ -76,6 +76,30 @@ static uint64_t answer_date_at_boot(struct boot *boot, const void *request) {
     return hhdm(response);
 }
 
+static uint64_t answer_framebuffer(struct boot *boot, const void *request) {
+    (void)request;
+    const struct framebuffers *framebuffers = boot->framebuffers;
+    if (!framebuffers->count) {
+        return 0;
+    }
+    struct limine_framebuffer_response *response = state_object(sizeof(*response));
+    uint64_t *pointers = state_object(framebuffers->count * sizeof(*pointers));
+    for (size_t i = 0; i < framebuffers->count; ++i) {
+        struct limine_framebuffer *framebuffer = state_object(sizeof(*framebuffer));
+        *framebuffer = boot->options.framebuffer;
+        framebuffer->address = HHDM_OFFSET + framebuffers->base_phys[i];
+        for (size_t byte = 0; i == 0 && byte < sizeof(*framebuffer); ++byte) {
+            if (((const uint8_t *)&boot->options.garble_mask)[byte]) {
+                ((uint8_t *)framebuffer)[byte] = ((const uint8_t *)&boot->options.garbled)[byte];
+            }
+        }
+        pointers[i] = hhdm(framebuffer);
+    }
+    response->framebuffer_count = framebuffers->count;
+    response->framebuffers = hhdm(pointers);
+    return hhdm(response);
+}
+
 static uint64_t answer_executable_address(struct boot *boot, const void *request) {
     (void)request;
     struct limine_executable_address_response *response = state_object(sizeof(*response));
@@ -140,7 +164,7 @@ static const struct feature {
     { "firmware_type", LIMINE_ID(LIMINE_FIRMWARE_TYPE), answer_firmware_type },
     { "stack_size", LIMINE_ID(LIMINE_STACK_SIZE), answer_stack_size },
     { "hhdm", LIMINE_ID(LIMINE_HHDM), answer_hhdm },
-    { "framebuffer", LIMINE_ID(LIMINE_FRAMEBUFFER), NULL },
+    { "framebuffer", LIMINE_ID(LIMINE_FRAMEBUFFER), answer_framebuffer },
     { "paging_mode", LIMINE_ID(LIMINE_PAGING_MODE), answer_paging_mode },
     { "entry_point", LIMINE_ID(LIMINE_ENTRY_POINT), answer_entry_point },
     { "rsdp", LIMINE_ID(LIMINE_RSDP), answer_rsdp },
