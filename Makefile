@@ -42,6 +42,7 @@ VENV := $(BUILD)/venv
 UNIX := $(BUILD)/unix/micropython
 MPYCROSS := $(BUILD)/mpy-cross/mpy-cross
 ISO := $(BUILD)/$(IMAGE_NAME).iso
+FONT := $(BUILD)/third_party/spleen-8x16.hex
 # What the frame manager's speed is measured against, as a shared library.
 PEERS := $(BUILD)/bench/peers.so
 PEERS_C := $(filter-out %/modpeers.c,$(wildcard bench/peers/*.c))
@@ -96,6 +97,10 @@ endif
 
 $(RELEASE): micropython ;
 
+$(FONT): boot/font.py boot/pins.py | packages
+	@$(PYTHON) boot/font.py $(FONT)
+	@touch $(FONT)
+
 $(VENV)/stamp: tests/requirements.txt | packages
 	@echo "installing tests/requirements.txt to build/venv"
 	@$(PYTHON) -m venv $(VENV)
@@ -128,9 +133,9 @@ $(BUILD)/kernel/release $(BUILD)/kernel-bench/release: $(RELEASE)
 	@mkdir -p $(@D)
 	@cp $(RELEASE) $@
 
-kernel: $(MPYCROSS) $(BUILD)/kernel/release ## build the kernel
+kernel: $(MPYCROSS) $(FONT) $(BUILD)/kernel/release ## build the kernel
 	@$(SUBMAKE) -C kernel MICROPY_DIR=$(MICROPY_SOURCE) BUILD=$(BUILD)/kernel \
-		MICROPY_MPYCROSS=$(MPYCROSS)
+		MICROPY_MPYCROSS=$(MPYCROSS) FONT=$(FONT)
 
 direct: packages ## build the stand-in loader
 	@$(SUBMAKE) -C boot/direct BUILD=$(BUILD)/direct
@@ -156,7 +161,7 @@ test: all $(VENV)/stamp ## run all tests
 bench: all $(PEERS) $(BUILD)/kernel-bench/release ## measure the frame manager next to C
 	@$(SUBMAKE) -C kernel MICROPY_DIR=$(MICROPY_SOURCE) BUILD=$(BUILD)/kernel-bench \
 		MICROPY_MPYCROSS=$(MPYCROSS) USER_C_MODULES=$(CURDIR)/bench \
-		FROZEN_MANIFEST=$(CURDIR)/bench/manifest.py
+		FROZEN_MANIFEST=$(CURDIR)/bench/manifest.py FONT=$(FONT)
 	@$(PYTHON) bench/run.py --unix $(UNIX) --peers $(PEERS) \
 		--kernel $(BUILD)/kernel-bench/kernel.elf --json $(BUILD)/bench.json
 ifneq ($(DOCS),)

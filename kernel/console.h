@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Output for fault reports and panics, straight to the serial port: it needs no
+// Output for fault reports and panics, straight to the serial port and the screen: it needs no
 // Python state.
 #ifndef KERNEL_CONSOLE_H
 #define KERNEL_CONSOLE_H

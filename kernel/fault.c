@@ -18,6 +18,7 @@
 #include "image.h"
 #include "power.h"
 #include "pytrace.h"
+#include "screen.h"
 
 // The exception for a stack overflow is made on this stack.
 #define OVERFLOW_STACK_SIZE 8192
@@ -67,6 +68,7 @@ static bool raise_in_python(const fault_t *fault, fault_frame_t *frame) {
     if (fault->access == NULL || !can_raise(fault)) {
         return false;
     }
+    screen_abandon(fault->address_virt);
     if (is_stack_overflow(fault)) {
         fault_continue_in(frame, (uintptr_t)overflow_stack + OVERFLOW_STACK_SIZE, raise_stack_overflow, 0, 0, 0);
     } else {
@@ -95,6 +97,8 @@ void fault_handler(const fault_t *fault, fault_frame_t *frame) {
     }
     if (!raise_in_python(fault, frame)) {
         reporting = true;
+        screen_abandon(fault->address_virt);
+        screen_show(true);
         report(fault, frame);
         power_exit(EXIT_FAULT);
     }

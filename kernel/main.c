@@ -20,6 +20,7 @@
 #include "panic.h"
 #include "pytrace.h"
 #include "requests.h"
+#include "screen.h"
 #include "uart.h"
 
 // The part of the stack that finalisers leave to C code without a check of the limit.
@@ -55,6 +56,7 @@ int main(void) {
     cpu_init();
     uart_init();
     requests_check();
+    screen_init();
     irq_init();
     clock_init();
     irq_check();
@@ -71,6 +73,7 @@ int main(void) {
         pyexec_frozen_module("_boot.py", false);
         run_until_soft_reset();
 
+        screen_show(true);
         mp_hal_stdout_tx_str("MPY: soft reboot\r\n");
         gc_sweep_all();
         mp_deinit();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // The kernel module: the loaded image, the heap's ranges, the state that is kept
-// over soft resets, and exit().
+// over soft resets, the screen, and exit().
 
 #include <string.h>
 
@@ -15,6 +15,7 @@
 #include "heap.h"
 #include "image.h"
 #include "power.h"
+#include "screen.h"
 
 // Kept over soft resets, zero at power on; Python defines the layout.
 #define STATE_SIZE 4096
@@ -77,6 +78,38 @@ static mp_obj_t kernel_heap_reserve(mp_obj_t start_in, mp_obj_t size_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(kernel_heap_reserve_obj, kernel_heap_reserve);
 
+// screen(show=None): (columns, rows, scale) of the text on the screen, or None when
+// there is no screen.  With False the text is not drawn any more, so that a program
+// can draw; with True it is drawn again, all of it.
+static mp_obj_t kernel_screen(size_t n_args, const mp_obj_t *args) {
+    if (n_args > 0) {
+        screen_show(mp_obj_is_true(args[0]));
+    }
+    screen_layout_t layout;
+    if (!screen_layout(&layout)) {
+        return mp_const_none;
+    }
+    mp_obj_t items[] = {
+        MP_OBJ_NEW_SMALL_INT(layout.columns),
+        MP_OBJ_NEW_SMALL_INT(layout.rows),
+        MP_OBJ_NEW_SMALL_INT(layout.scale),
+    };
+    return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(kernel_screen_obj, 0, 1, kernel_screen);
+
+// screen_scale(scale): clears the text and sets how many of the screen's pixels a
+// pixel of the font has, each way; 0 is the least scale at which the text fits.
+static mp_obj_t kernel_screen_scale(mp_obj_t scale_in) {
+    mp_int_t scale = mp_obj_get_int(scale_in);
+    if (scale < 0 || scale > SCREEN_SCALE_MAX) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("scale %d is not in 0..%d"), (int)scale, SCREEN_SCALE_MAX);
+    }
+    screen_set_scale((unsigned int)scale);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(kernel_screen_scale_obj, kernel_screen_scale);
+
 static const MP_DEFINE_STR_OBJ(kernel_version_obj, KERNEL_VERSION);
 
 static const mp_obj_array_t kernel_state_obj = {
@@ -93,6 +126,8 @@ static const mp_rom_map_elem_t kernel_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_segments), MP_ROM_PTR(&kernel_segments_obj) },
     { MP_ROM_QSTR(MP_QSTR_stack), MP_ROM_PTR(&kernel_stack_obj) },
     { MP_ROM_QSTR(MP_QSTR_heap_reserve), MP_ROM_PTR(&kernel_heap_reserve_obj) },
+    { MP_ROM_QSTR(MP_QSTR_screen), MP_ROM_PTR(&kernel_screen_obj) },
+    { MP_ROM_QSTR(MP_QSTR_screen_scale), MP_ROM_PTR(&kernel_screen_scale_obj) },
     { MP_ROM_QSTR(MP_QSTR_state), MP_ROM_PTR(&kernel_state_obj) },
     { MP_ROM_QSTR(MP_QSTR_AccessFault), MP_ROM_PTR(&mp_type_AccessFault) },
 };

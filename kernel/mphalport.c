@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "irq.h"
+#include "screen.h"
 #include "uart.h"
 
 // Jumps of bytecode between two reads of the clock, and the least time between
@@ -42,10 +43,12 @@ void mp_hal_vm_hook(void) {
     if (now_ns >= next_poll_ns) {
         next_poll_ns = now_ns + VM_HOOK_POLL_NS;
         mp_hal_poll_stdin();
+        screen_tick();
     }
 }
 
 void mp_hal_wait(mp_int_t timeout_ms) {
+    screen_tick();
     if (timeout_ms < 0 || timeout_ms >= IRQ_TICK_MS) {
         irq_wait();
     } else {
@@ -80,6 +83,7 @@ int mp_hal_stdin_rx_chr(void) {
 
 mp_uint_t mp_hal_stdout_tx_strn(const char *str, size_t len) {
     uart_tx_strn(str, len);
+    screen_write(str, len);
     return len;
 }
 

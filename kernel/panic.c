@@ -5,8 +5,10 @@
 #include "console.h"
 #include "panic.h"
 #include "power.h"
+#include "screen.h"
 
 void panic(const char *format, ...) {
+    screen_show(true);
     va_list args;
     va_start(args, format);
     console_printf("panic: ");

@@ -2,11 +2,13 @@
 
 #include "cpu.h"
 #include "power.h"
+#include "screen.h"
 #include "uart.h"
 
 void power_exit(int code) {
     cpu_irq_disable();
     uart_tx_flush();
+    screen_flush();
     power_debug_exit(code);
     power_reset();
 }

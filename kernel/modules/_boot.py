@@ -31,6 +31,8 @@ def _start(options):
         if ramdisk.restore() is None:
             ramdisk.create(PFM, options.disk)
         return
+    if options.scale:
+        kernel.screen_scale(options.scale)
     bootreport.print_loader(options)
     if options.loglevel:
         PFM.log.level = levels.NAMES.index(options.loglevel)

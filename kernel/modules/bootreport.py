@@ -4,6 +4,7 @@
 import os
 
 import cmdline
+import kernel
 import limine
 import uctypes
 from micropython import const
@@ -48,6 +49,9 @@ def print_loader(options):
     print("Command line {}".format(options.text or "(empty)"))
     for word in options.ignored:
         print("             '{}' ignored".format(word))
+    screen = kernel.screen()
+    if screen:
+        print("Screen       {} x {} characters, scale {}{}".format(*screen, _scale_note(options)))
     print("Memory map   {:>18} {:>18} {:>10}  type".format("base", "end", "size"))
     for base, length, kind in regions.read(limine.response("memmap")):
         print(
@@ -60,6 +64,13 @@ def print_loader(options):
 def _asked(size, found):
     """Return a note if the command line asked for more bytes than there are."""
     return " ({} asked for)".format(human_size(size)) if size and size > found else ""
+
+
+def _scale_note(options):
+    """Return a note if the command line asked for a scale that the screen cannot have."""
+    screen = kernel.screen()
+    wanted = options.scale
+    return " ({} asked for)".format(wanted) if screen and wanted not in (0, screen[2]) else ""
 
 
 def _print_frames(manager, heap, disk_size, options):
@@ -109,6 +120,8 @@ def _warnings(heap, disk_size, options):
         note = _asked(size, found)
         if note:
             yield "Command line: {} of {}{}".format(what, human_size(found), note)
+    if _scale_note(options):
+        yield "Command line: scale of {}{}".format(kernel.screen()[2], _scale_note(options))
     if not disk_size and options.disk is None:
         yield "No memory is left for a disk: there are no files"
 

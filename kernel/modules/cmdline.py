@@ -16,14 +16,18 @@ QUIET = "quiet"
 
 _SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
+# As kernel.screen_scale takes them.
+_SCALES = ("1", "2", "3", "4", "5", "6", "7", "8")
+
 
 class CommandLine:
     """The settings of a command line.
 
     `selftest` is None, "" for all tests or a part of the names of those to run; `run` is a
     module's name or None; `heap` is a size in bytes or None; `disk` is a size in bytes, 0 for
-    no disk, or None; `loglevel` is one of `pfm.log.NAMES` or None; `debug` is a boolean;
-    `report` is VERBOSE, QUIET or None; `ignored` lists the unknown words.
+    no disk, or None; `scale` is the screen's scale, 0 if none is given; `loglevel` is one of
+    `pfm.log.NAMES` or None; `debug` is a boolean; `report` is VERBOSE, QUIET or None; `ignored`
+    lists the unknown words.
     """
 
     def __init__(self, text):
@@ -33,6 +37,7 @@ class CommandLine:
         self.debug = False
         self.heap = None
         self.disk = None
+        self.scale = 0
         self.loglevel = None
         self.report = None
         self.ignored = []
@@ -54,6 +59,8 @@ class CommandLine:
             self.disk = 0
         elif key == "disk" and size(value):
             self.disk = size(value)
+        elif key == "scale" and value in _SCALES:
+            self.scale = int(value)
         elif key == "loglevel" and value in log.NAMES:
             self.loglevel = value
         elif key in (VERBOSE, QUIET) and not equals:

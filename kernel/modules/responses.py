@@ -26,16 +26,17 @@ _PLAIN = {
 # Responses that are a revision followed by strings, and the numbers of strings.
 _STRINGS = {"bootloader_info": 2, "executable_cmdline": 1}
 
-# Not needed by the kernel.
-_UNWANTED = ("framebuffer",)
-
 _WORD = const(8)
 _FILE_SIZE = const(112)
+# Up to where response revision 1 begins: that has the modes of each framebuffer.
+_FRAMEBUFFER_SIZE = const(64)
+_FRAMEBUFFERS_MAX = const(4)
+_EDID_MAX = const(512)
 _ENTRY_SIZE = const(24)
 _ALIGN = const(8)
 
-# Space besides the memory map, for a dozen small structs and strings.
-_SMALL_SIZE = const(4 * 4096)
+# Space besides the memory map, for a dozen small structs and strings, and framebuffers.
+_SMALL_SIZE = const(5 * 4096)
 
 
 class _Copies:
@@ -121,6 +122,21 @@ def _copy_memmap(copies, virt):
     return uctypes.addressof(copy)
 
 
+def _copy_framebuffers(copies, virt):
+    copy = uctypes.struct(copies.bytes(virt, 3 * _WORD), protocol.FRAMEBUFFER_RESPONSE)
+    copy.revision = 0
+    copy.framebuffer_count = min(copy.framebuffer_count, _FRAMEBUFFERS_MAX)
+    copy.framebuffers = copies.bytes(copy.framebuffers, copy.framebuffer_count * _WORD)
+    for i in range(copy.framebuffer_count):
+        pointer = _word(copy.framebuffers + i * _WORD)
+        pointer.value = copies.bytes(pointer.value, _FRAMEBUFFER_SIZE)
+        framebuffer = uctypes.struct(pointer.value, protocol.FRAMEBUFFER_STRUCT)
+        framebuffer.edid_size = min(framebuffer.edid_size, _EDID_MAX)
+        if framebuffer.edid_size:
+            framebuffer.edid = copies.bytes(framebuffer.edid, framebuffer.edid_size)
+    return uctypes.addressof(copy)
+
+
 def move(manager):
     """Copy the responses to frames of `manager` and point `limine.response()` to the copies.
 
@@ -145,17 +161,18 @@ def move(manager):
 
 def _copy_all(copies):
     """Return (name, address of its copy) for each response that there is."""
-    makers = dict.fromkeys(_UNWANTED)
+    makers = {}
     for name, length in _PLAIN.items():
         makers[name] = lambda virt, length=length: copies.bytes(virt, length)
     for name, count in _STRINGS.items():
         makers[name] = lambda virt, count=count: _copy_strings(copies, virt, count)
     makers["executable_file"] = lambda virt: _copy_executable(copies, virt)
     makers["module"] = lambda virt: _copy_modules(copies, virt)
+    makers["framebuffer"] = lambda virt: _copy_framebuffers(copies, virt)
     makers["memmap"] = lambda virt: _copy_memmap(copies, virt)
     moved = []
     for name, make in makers.items():
         virt = limine.response(name)
         if virt is not None:
-            moved.append((name, make(virt) if make else 0))
+            moved.append((name, make(virt)))
     return moved

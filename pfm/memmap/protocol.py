@@ -95,6 +95,31 @@ MODULE_RESPONSE = {
     "modules": 16 | uctypes.UINT64,
 }
 
+FRAMEBUFFER_RESPONSE = {
+    "revision": 0 | uctypes.UINT64,
+    "framebuffer_count": 8 | uctypes.UINT64,
+    "framebuffers": 16 | uctypes.UINT64,
+}
+
+# Feature "Framebuffer": what `framebuffers` points to pointers to.  Sides are in pixels, `pitch`
+# and `edid_size` in bytes, `bpp` and masks in bits.
+FRAMEBUFFER_STRUCT = {
+    "address": 0 | uctypes.UINT64,
+    "width": 8 | uctypes.UINT64,
+    "height": 16 | uctypes.UINT64,
+    "pitch": 24 | uctypes.UINT64,
+    "bpp": 32 | uctypes.UINT16,
+    "memory_model": 34 | uctypes.UINT8,
+    "red_mask_size": 35 | uctypes.UINT8,
+    "red_mask_shift": 36 | uctypes.UINT8,
+    "green_mask_size": 37 | uctypes.UINT8,
+    "green_mask_shift": 38 | uctypes.UINT8,
+    "blue_mask_size": 39 | uctypes.UINT8,
+    "blue_mask_shift": 40 | uctypes.UINT8,
+    "edid_size": 48 | uctypes.UINT64,
+    "edid": 56 | uctypes.UINT64,
+}
+
 # "File Structure", its first fields; `string` is the command line.
 FILE = {
     "revision": 0 | uctypes.UINT64,

@@ -117,6 +117,11 @@ static inline void cpu_pause(void) {
     __asm__ volatile ("pause" : : : "memory");
 }
 
+// Makes all earlier stores visible, those to write-combining memory too.
+static inline void cpu_store_fence(void) {
+    __asm__ volatile ("sfence" : : : "memory");
+}
+
 static inline void cpu_hlt(void) {
     __asm__ volatile ("hlt" : : : "memory");
 }

@@ -2,7 +2,8 @@
 """The kernel's own page tables, which replace the loader's.
 
 They map the kernel's segments, each with its permissions; RAM in the HHDM, never executable,
-the kernel's image read-only; and the frame array.  The null page is not mapped.
+the kernel's image read-only; framebuffers there, write-combining; and the frame array.  The
+null page is not mapped.
 """
 
 import cpu
@@ -17,7 +18,7 @@ from pfm import PageFlags
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
 from pfm.machine import KernelSpace, physical_bits, protect_execution
 from pfm.memmap import protocol
-from pfm.paging.tables import EXECUTE, LEVEL_1G, LEVEL_2M, WRITE
+from pfm.paging.tables import EXECUTE, LEVEL_1G, LEVEL_2M, WRITE, WRITE_COMBINE
 
 _PERMISSIONS = {"r-x": EXECUTE, "r--": 0, "rw-": WRITE, "rwx": WRITE | EXECUTE}
 
@@ -27,6 +28,13 @@ _CPUID_1G_PAGES = const(1 << 26)
 
 # Mapped in the HHDM besides RAM: devices and tables that the loader maps too.
 _MAPPED_DEVICES = (protocol.FRAMEBUFFER, protocol.RESERVED_MAPPED)
+
+# The page attribute table's entry 5, which WRITE_COMBINE selects, and write combining in it (SDM
+# volume 3, 12.12.2).
+_MSR_PAT = const(0x277)
+_PAT_ENTRY_SHIFT = const(5 * 8)
+_PAT_ENTRY_MASK = const(0xFF)
+_PAT_WRITE_COMBINING = const(1)
 
 # Beyond this many pages, loading CR3 is cheaper than flushing each page.
 _FLUSH_MAX = const(32)
@@ -98,12 +106,22 @@ def _map_image(tables):
         tables.map(virt, virt + offset, count, _PERMISSIONS[permissions])
 
 
+def _framebuffer_flags():
+    """Return the flags of a framebuffer's mapping: without write combining where PAT lacks it."""
+    entry = cpu.rdmsr(_MSR_PAT) >> _PAT_ENTRY_SHIFT & _PAT_ENTRY_MASK
+    return WRITE | WRITE_COMBINE if entry == _PAT_WRITE_COMBINING else WRITE
+
+
 def _map_hhdm(tables, manager):
+    flags_of = {
+        protocol.EXECUTABLE_AND_MODULES: 0,
+        protocol.FRAMEBUFFER: _framebuffer_flags(),
+    }
     spans = []
     for region in manager.regions:
         if not region.present and region.type not in _MAPPED_DEVICES:
             continue
-        flags = 0 if region.type == protocol.EXECUTABLE_AND_MODULES else WRITE
+        flags = flags_of.get(region.type, WRITE)
         if spans and spans[-1][1] == region.start and spans[-1][2] == flags:
             spans[-1][1] = region.end
         else:
