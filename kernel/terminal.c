@@ -626,10 +626,33 @@ static void write_byte(uint8_t byte) {
     }
 }
 
+// Puts plain text into the rest of the row, and returns how many bytes that took:
+// most output is that, and this is several times as fast as byte by byte.
+static size_t write_plain(const char *str, size_t len) {
+    if (state != STATE_TEXT || utf8_missing > 0) {
+        return 0;
+    }
+    size_t count = 0, room = columns - at.column;
+    terminal_cell_t *cells = &storage[stored[at.row]][at.column];
+    terminal_cell_t cell = cell_of(' ', &at.pen);
+    for (; count < len && count < room && str[count] >= ' ' && str[count] < DEL; ++count) {
+        cell.character = (uint16_t)str[count];
+        cells[count] = cell;
+    }
+    at.column += (unsigned int)count;
+    return count;
+}
+
 void terminal_write(const char *str, size_t len) {
+    // The row that the cursor leaves and the one that it reaches change at least.
     changed(at.row, at.row + 1);
-    for (; len > 0; --len) {
-        write_byte((uint8_t)*str++);
+    for (size_t i = 0; i < len;) {
+        size_t count = write_plain(str + i, len - i);
+        changed(at.row, at.row + 1);
+        i += count;
+        if (count == 0) {
+            write_byte((uint8_t)str[i++]);
+        }
     }
     changed(at.row, at.row + 1);
 }
