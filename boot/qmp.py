@@ -81,9 +81,10 @@ class Monitor:
         keys = [{"type": "qcode", "data": code} for code in codes]
         self.command("send-key", keys=keys)
 
-    def screendump(self, path, format="png"):
-        """Write what the first display device shows to this file, as "png" or "ppm"."""
-        self.command("screendump", filename=str(path), format=format)
+    def screendump(self, path, format="png", device=None):
+        """Write what a display shows to this file, as "png" or "ppm": the first, or the device of this id."""
+        which = {"device": device} if device else {}
+        self.command("screendump", filename=str(path), format=format, **which)
 
     def has_display(self):
         """Return whether a device on the PCI bus is a display.

@@ -55,8 +55,8 @@ static void run_until_soft_reset(void) {
 int main(void) {
     cpu_init();
     uart_init();
-    requests_check();
     screen_init();
+    requests_check();
     irq_init();
     clock_init();
     irq_check();

@@ -10,5 +10,10 @@ void power_exit(int code) {
     uart_tx_flush();
     screen_flush();
     power_debug_exit(code);
+    if ((code == EXIT_PANIC || code == EXIT_FAULT) && screen_layout(NULL)) {
+        for (;;) {
+            cpu_hlt();
+        }
+    }
     power_reset();
 }

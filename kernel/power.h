@@ -13,7 +13,8 @@
 #define EXIT_FAULT  3
 
 // Sends what has been printed and ends the machine with this code; where no
-// device takes one, restarts it.
+// device takes one, restarts it.  But after a panic or a fault a machine with a
+// screen stops, so that the text can be read.
 NORETURN void power_exit(int code);
 
 // In the processor's folder: end QEMU with this code, or do nothing where no

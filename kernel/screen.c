@@ -80,8 +80,14 @@ static const char *defect_of_masks(const struct limine_framebuffer *f) {
 
 // All of the framebuffer's memory is in the memory map as such: then it is mapped,
 // by the loader and later by the kernel, and nobody else uses it.
-static bool in_memory_map(uint64_t base_phys, uint64_t size) {
+static bool in_memory_map(uint64_t address, uint64_t size) {
+    const struct limine_hhdm_response *hhdm = requests_response(REQUEST_HHDM);
     const struct limine_memmap_response *memmap = requests_response(REQUEST_MEMMAP);
+    if (hhdm == NULL || memmap == NULL) {
+        // The kernel is about to say so and end, with what the loader mapped.
+        return true;
+    }
+    uint64_t base_phys = address - hhdm->offset;
     const struct limine_memmap_entry *const *entries = (const void *)memmap->entries;
     bool inside = false;
     for (uint64_t i = 0; i < memmap->entry_count; ++i) {
@@ -113,8 +119,7 @@ static const char *defect_of(const struct limine_framebuffer *f) {
     if (masks != NULL) {
         return masks;
     }
-    const struct limine_hhdm_response *hhdm = requests_response(REQUEST_HHDM);
-    if (!in_memory_map(f->address - hhdm->offset, f->pitch * f->height)) {
+    if (!in_memory_map(f->address, f->pitch * f->height)) {
         return "address";
     }
     return NULL;
@@ -213,7 +218,9 @@ bool screen_layout(screen_layout_t *layout) {
     if (screen_count == 0) {
         return false;
     }
-    *layout = (screen_layout_t) { columns, rows, screens[0].scale };
+    if (layout != NULL) {
+        *layout = (screen_layout_t) { columns, rows, screens[0].scale };
+    }
     return true;
 }
 

@@ -29,7 +29,7 @@ void screen_init(void);
 // fits into the terminal.  A screen that cannot have that scale gets the nearest.
 void screen_set_scale(unsigned int scale);
 
-// False without a screen.
+// False without a screen; layout may be NULL.
 bool screen_layout(screen_layout_t *layout);
 
 // Draws nothing until it is shown again, and then draws all anew.
