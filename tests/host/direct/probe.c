@@ -185,11 +185,15 @@ static void mapping(const char *name, uint64_t virt) {
         text(" ---\n");
         return;
     }
-    hex((entry & 0x000ffffffffff000) | (virt & (page - 1) & ~0xfffull));
+    hex((entry & 0x000ffffffffff000 & -page) | (virt & (page - 1) & ~0xfffull));
     put(' ');
     put('r');
     put(entry & 2 ? 'w' : '-');
     put(entry >> 63 ? '-' : 'x');
+    // The memory type that the PAT's entry 5 has, which is write combining; no bit of any other.
+    uint64_t pat = page == 4096 ? 1 << 7 : 1 << 12;
+    uint64_t type = entry & (pat | 1 << 4 | 1 << 3);
+    put(type == (pat | 1 << 3) ? 'c' : type ? '?' : '-');
     hex(page);
     put('\n');
 }
@@ -284,7 +288,21 @@ static void print_responses(void) {
     fact("in_force", tag.magic[1]);
 #endif
     fact("outside", outside.response);
-    fact("framebuffer", framebuffer.response);
+    const struct limine_framebuffer_response *framebuffers = (void *)framebuffer.response;
+    for (uint64_t i = 0; framebuffers && i < framebuffers->framebuffer_count; ++i) {
+        const struct limine_framebuffer *f = ((const struct limine_framebuffer **)framebuffers->framebuffers)[i];
+        text("framebuffer");
+        hex(f->address);
+        hex(f->width);
+        hex(f->height);
+        hex(f->pitch);
+        hex(f->bpp);
+        hex(f->memory_model);
+        hex(f->red_mask_size << 8 | f->red_mask_shift);
+        hex(f->green_mask_size << 8 | f->green_mask_shift);
+        hex(f->blue_mask_size << 8 | f->blue_mask_shift);
+        put('\n');
+    }
     fact("stack_size", stack_size.head.response != 0);
     if (bootloader_info.response) {
         const struct limine_bootloader_info_response *response = (void *)bootloader_info.response;

@@ -5,6 +5,7 @@ import re
 import probe_kernel
 import pytest
 from probe_kernel import (
+    FRAMEBUFFER,
     GIB,
     HHDM,
     KERNEL,
@@ -133,6 +134,33 @@ def test_omit_several(probe):
     assert facts.number("stack_size") == 0
     assert facts.number("entry") == 0
     assert facts.lines["rsdp"] == []
+
+
+MASKS = {16: (0x50B, 0x605, 0x500), 24: (0x810, 0x808, 0x800), 32: (0x810, 0x808, 0x800)}
+
+
+@pytest.mark.parametrize("mode", ["", "640x480x16", "1024x768x24", "2560x1600x32"])
+def test_framebuffer(newest, mode):
+    width, height, bits = (int(word) for word in (mode or "1280x800x32").split("x"))
+    facts = booted(newest, f"framebuffer={mode}" if mode else "")
+    ((address, *fields),) = facts.numbers("framebuffer")
+    pitch = width * bits // 8
+    assert fields == [width, height, pitch, bits, 1, *MASKS[bits]]
+    size = (pitch * height + PAGE - 1) // PAGE * PAGE
+    assert (address - HHDM, size, FRAMEBUFFER) in facts.regions
+
+
+def test_framebuffers(newest):
+    facts = booted(
+        newest, "garble=width:7,address:0,bpp:0x1234", qemuflags="-device secondary-vga"
+    )
+    garbled, other = facts.numbers("framebuffer")
+    assert garbled == (0, 7, *other[2:4], 0x1234, *other[5:])
+    assert sum(kind == FRAMEBUFFER for _, _, kind in facts.regions) == 2
+    for options, qemuflags in (("framebuffer=none", ""), ("", "-vga none"), ("", "-vga cirrus")):
+        facts = booted(newest, options, qemuflags=qemuflags)
+        assert facts.numbers("framebuffer") == []
+        assert FRAMEBUFFER not in {kind for _, _, kind in facts.regions}
 
 
 @pytest.mark.parametrize("option, byte", [("junk", 0xDB), ("junk=0", 0), ("junk=0x5a", 0x5A)])

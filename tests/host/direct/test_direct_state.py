@@ -74,7 +74,6 @@ def test_responses(plain, newest):
     assert plain.number("paging_mode") == 0
     assert plain.number("hhdm") == HHDM
     assert plain.number("stack_size") == 1
-    assert plain.number("framebuffer") == 0
     assert plain.number("outside") == 0
     assert plain.number("virtual_base") == BASE_VIRT
     assert plain.type_of(plain.number("physical_base")) == KERNEL
@@ -116,11 +115,11 @@ def test_segments_have_their_permissions(plain):
         )
         return rights
 
-    assert rights("text") == "r-x"
-    assert rights("rodata") == "r--"
-    assert rights("data") == "rw-"
-    assert rights("bss") == "rw-"
-    assert rights("native") == "rwx"
+    assert rights("text") == "r-x-"
+    assert rights("rodata") == "r---"
+    assert rights("data") == "rw--"
+    assert rights("bss") == "rw--"
+    assert rights("native") == "rwx-"
     assert plain.line("above").endswith("---")
     assert plain.line("below").endswith("---")
     assert plain.line("null").endswith("---")
@@ -203,7 +202,8 @@ def test_hhdm_coverage(probe, revision):
         # The loader maps what its own map has as well as what it serves: marked RAM stays mapped.
         from_ram = base >= 4 * GIB and base < 7 * GIB or base == 40 * MIB
         if low or from_ram or kinds[base] in mapped:
-            assert (int(phys, 16), rest[0]) == (at, "rwx")
+            combines = "c" if kinds[base] == FRAMEBUFFER else "-"
+            assert (int(phys, 16), rest[0]) == (at, "rwx" + combines)
         else:
             assert phys == "---", line
         checked.add(kinds[base])
@@ -213,9 +213,9 @@ def test_hhdm_coverage(probe, revision):
 def test_hhdm_covers_a_served_map(newest):
     facts = booted(newest, "add=300G+8K:usable,301G+4K:reserved,302G+0x800:acpi")
     lines = {line.split()[0]: line.split()[1:] for line in facts.lines["first"]}
-    assert lines[hex(HHDM + 300 * GIB)] == [hex(300 * GIB), "rwx", "0x1000"]
+    assert lines[hex(HHDM + 300 * GIB)] == [hex(300 * GIB), "rwx-", "0x1000"]
     assert lines[hex(HHDM + 301 * GIB)] == ["---"]
-    assert lines[hex(HHDM + 302 * GIB)] == [hex(302 * GIB), "rwx", "0x1000"]
+    assert lines[hex(HHDM + 302 * GIB)] == [hex(302 * GIB), "rwx-", "0x1000"]
 
 
 def test_without_markers_the_whole_image_counts(probe):
