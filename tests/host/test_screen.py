@@ -202,6 +202,26 @@ def test_reclaim_and_soft_reset(screen_of):
     _survives(*screen_of)
 
 
+UNMAP = """
+frame = framebuffer()
+PFM.space.unmap(frame.address, frame.pitch * frame.height >> 12)
+import kernel, time
+try:
+    print("drawn on nothing")
+    time.sleep_ms(100)
+except kernel.AccessFault as error:
+    print("raised", 0 <= error.args[2] - frame.address < frame.pitch * frame.height)
+"""
+
+
+def test_unmapped_framebuffer_is_left_alone(screen_of):
+    """Drawing on it raises in the script, once, and the prompt goes on without it."""
+    prompt, _ = screen_of
+    prompt.run(WC)
+    assert prompt.run(UNMAP).endswith("raised True\n")
+    assert prompt.run("print('serial'); time.sleep_ms(100); print('only')") == "serial\nonly\n"
+
+
 LIMINE = [way for way in boots.parametrize() if re.fullmatch("limine.*-(bios|uefi)", way.id)]
 
 
