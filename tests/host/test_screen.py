@@ -69,7 +69,7 @@ MODES = {
 @pytest.mark.parametrize("mode", MODES)
 def test_report_and_prompt(stand_in, shown, mode):
     layout = MODES[mode]
-    with shown(_with(stand_in, f"framebuffer={mode}"), layout[2]) as (prompt, screen):
+    with shown(_with(stand_in, f"framebuffer={mode}", "verbose"), layout[2]) as (prompt, screen):
         # The raw prompt, by which tests run programs, comes last.
         text = _without_blanks(screen.until(lambda text: _without_blanks(text)[-1] == ">"))
         report = prompt.machine.transcript.decode()
@@ -227,7 +227,7 @@ LIMINE = [way for way in boots.parametrize() if re.fullmatch("limine.*-(bios|uef
 
 @pytest.mark.parametrize("way", LIMINE)
 def test_under_limine(way, shown):
-    with shown(way.with_cmdline("scale=2"), 2) as (prompt, screen):
+    with shown(way.with_cmdline("verbose scale=2"), 2) as (prompt, screen):
         screen.until(lambda text: _without_blanks(text)[-1] == ">")
         assert ", scale 2\r\n" in prompt.report
         _survives(prompt, screen)
@@ -245,7 +245,7 @@ def _shows_on_both(prompt, screen):
 
 
 def test_two_screens(stand_in, shown):
-    boot = _with(stand_in, "framebuffer=800x600x24", qemuflags=SECOND_SCREEN)
+    boot = _with(stand_in, "framebuffer=800x600x24", "verbose", SECOND_SCREEN)
     with shown(boot) as (prompt, screen):
         _shows_on_both(prompt, screen)
 
@@ -253,14 +253,14 @@ def test_two_screens(stand_in, shown):
 # Under a BIOS there is one framebuffer, whatever adapters there are.
 @pytest.mark.parametrize("way", UEFI)
 def test_two_screens_under_uefi(way, shown):
-    boot = way.with_cmdline("")
+    boot = way.with_cmdline("verbose")
     with shown(replace(boot, qemuflags=f"{boot.qemuflags} {SECOND_SCREEN}")) as (prompt, screen):
         _shows_on_both(prompt, screen)
 
 
 @pytest.mark.parametrize("options", ["omit=framebuffer", "framebuffer=none"])
 def test_no_framebuffer(stand_in, micropython, options):
-    with prompts.at_prompt(_with(stand_in, options), micropython) as prompt:
+    with prompts.at_prompt(_with(stand_in, options, "verbose"), micropython) as prompt:
         assert "\nScreen " not in prompt.report
         prompt.run("import kernel, limine\nassert limine.response('framebuffer') is None")
         assert (
@@ -312,9 +312,9 @@ def test_one_garbled_of_two(stand_in, shown):
 @pytest.mark.parametrize(
     ("word", "line"),
     [
-        ("scale=big", "             'scale=big' ignored"),
-        ("scale=0", "             'scale=0' ignored"),
-        ("scale=8", "Screen       40 x 12 characters, scale 4 (8 asked for)"),
+        ("scale=big", "Command line: 'scale=big' ignored"),
+        ("scale=0", "Command line: 'scale=0' ignored"),
+        ("scale=8", "Command line: scale of 4 (8 asked for)"),
     ],
 )
 def test_scales(stand_in, micropython, word, line):
