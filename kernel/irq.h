@@ -18,7 +18,7 @@ void irq_init(void);
 // interrupt arrives.  Until it does, irq_wait() only pauses.
 bool irq_check(void);
 
-// Halts until the serial port has input or the timer ticks.
+// Halts until the serial port or the keyboard has input, or the timer ticks.
 void irq_wait(void);
 
 #endif // KERNEL_IRQ_H

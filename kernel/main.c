@@ -16,6 +16,7 @@
 #include "heap.h"
 #include "image.h"
 #include "irq.h"
+#include "keyboard.h"
 #include "main.h"
 #include "panic.h"
 #include "pytrace.h"
@@ -58,6 +59,7 @@ int main(void) {
     screen_init();
     requests_check();
     irq_init();
+    keyboard_init();
     clock_init();
     irq_check();
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The kernel module: the loaded image, the heap's ranges, the state that is kept
-// over soft resets, the screen, and exit().
+// The kernel module: the loaded image, the heap's ranges, the screen, the keyboard's
+// layout, the state that is kept over soft resets, and exit().
 
 #include <string.h>
 
@@ -14,6 +14,7 @@
 #include "fault.h"
 #include "heap.h"
 #include "image.h"
+#include "keyboard.h"
 #include "power.h"
 #include "screen.h"
 
@@ -110,6 +111,19 @@ static mp_obj_t kernel_screen_scale(mp_obj_t scale_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(kernel_screen_scale_obj, kernel_screen_scale);
 
+// keymap(table): the keyboard's layout, uint16_t[4][128]: the code points of the keys
+// by their codes of set 1; plain, with Shift, with AltGr, with both.  0 is none.
+static mp_obj_t kernel_keymap(mp_obj_t table_in) {
+    mp_buffer_info_t table;
+    mp_get_buffer_raise(table_in, &table, MP_BUFFER_READ);
+    if (table.len != sizeof(keyboard_layout_t)) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("keymap of %u bytes, not %u"), (unsigned int)table.len, (unsigned int)sizeof(keyboard_layout_t));
+    }
+    keyboard_set_layout(table.buf);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(kernel_keymap_obj, kernel_keymap);
+
 static const MP_DEFINE_STR_OBJ(kernel_version_obj, KERNEL_VERSION);
 
 static const mp_obj_array_t kernel_state_obj = {
@@ -128,6 +142,7 @@ static const mp_rom_map_elem_t kernel_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_heap_reserve), MP_ROM_PTR(&kernel_heap_reserve_obj) },
     { MP_ROM_QSTR(MP_QSTR_screen), MP_ROM_PTR(&kernel_screen_obj) },
     { MP_ROM_QSTR(MP_QSTR_screen_scale), MP_ROM_PTR(&kernel_screen_scale_obj) },
+    { MP_ROM_QSTR(MP_QSTR_keymap), MP_ROM_PTR(&kernel_keymap_obj) },
     { MP_ROM_QSTR(MP_QSTR_state), MP_ROM_PTR(&kernel_state_obj) },
     { MP_ROM_QSTR(MP_QSTR_AccessFault), MP_ROM_PTR(&mp_type_AccessFault) },
 };

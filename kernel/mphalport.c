@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "irq.h"
+#include "keyboard.h"
 #include "screen.h"
 #include "uart.h"
 
@@ -21,6 +22,24 @@ static ringbuf_t stdin_ringbuf = { stdin_buffer, sizeof(stdin_buffer), 0, 0 };
 
 int mp_hal_vm_hook_countdown = VM_HOOK_JUMPS;
 
+static void put_char(int c) {
+    if (c == mp_interrupt_char) {
+        mp_sched_keyboard_interrupt();
+    } else {
+        ringbuf_put(&stdin_ringbuf, (uint8_t)c);
+    }
+}
+
+// What does not fit is dropped: the next Ctrl-C must be seen.
+static void put_typed(const char *str, size_t len) {
+    bool interrupt = len == 1 && (uint8_t)*str == mp_interrupt_char;
+    if (interrupt || ringbuf_free(&stdin_ringbuf) >= len) {
+        for (size_t i = 0; i < len; ++i) {
+            put_char((uint8_t)str[i]);
+        }
+    }
+}
+
 void mp_hal_poll_stdin(void) {
     // When the buffer is full the rest stays in the UART, as flow control.
     while (ringbuf_free(&stdin_ringbuf) > 0) {
@@ -28,12 +47,9 @@ void mp_hal_poll_stdin(void) {
         if (c == UART_RX_NO_CHAR) {
             break;
         }
-        if (c == mp_interrupt_char) {
-            mp_sched_keyboard_interrupt();
-        } else {
-            ringbuf_put(&stdin_ringbuf, (uint8_t)c);
-        }
+        put_char(c);
     }
+    keyboard_poll(put_typed);
 }
 
 void mp_hal_vm_hook(void) {

@@ -16,8 +16,8 @@
 // The size of a raw-paste window of the REPL: less than the input buffer's.
 #define MICROPY_REPL_STDIN_BUFFER_MAX (512)
 
-// Moves what the serial port has received to the input buffer, and schedules a
-// KeyboardInterrupt when the interrupt character is among it.
+// Moves what the serial port has received and the keyboard has typed to the input
+// buffer, and schedules a KeyboardInterrupt when the interrupt character is among it.
 void mp_hal_poll_stdin(void);
 
 // Halts until there is input or the timer ticks; only pauses when timeout_ms is

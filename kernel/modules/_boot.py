@@ -10,6 +10,7 @@ import bootreport
 import cmdline
 import kernel
 import kernelspace
+import keymap
 import machine
 import owners
 import pfmhelp
@@ -62,6 +63,7 @@ sys.path.append("/lib")
 
 _options = cmdline.read()
 try:
+    keymap.start(_options.keymap)
     # Ctrl-C waits until everything is set up.
     with critical():
         _start(_options)

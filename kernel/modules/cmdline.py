@@ -25,9 +25,9 @@ class CommandLine:
 
     `selftest` is None, "" for all tests or a part of the names of those to run; `run` is a
     module's name or None; `heap` is a size in bytes or None; `disk` is a size in bytes, 0 for
-    no disk, or None; `scale` is the screen's scale, 0 if none is given; `loglevel` is one of
-    `pfm.log.NAMES` or None; `debug` is a boolean; `report` is VERBOSE, QUIET or None; `ignored`
-    lists the unknown words.
+    no disk, or None; `scale` is the screen's scale, 0 if none is given; `keymap` is a layout's
+    name, known or not, or None; `loglevel` is one of `pfm.log.NAMES` or None; `debug` is a
+    boolean; `report` is VERBOSE, QUIET or None; `ignored` lists the unknown words.
     """
 
     def __init__(self, text):
@@ -38,6 +38,7 @@ class CommandLine:
         self.heap = None
         self.disk = None
         self.scale = 0
+        self.keymap = None
         self.loglevel = None
         self.report = None
         self.ignored = []
@@ -61,6 +62,8 @@ class CommandLine:
             self.disk = size(value)
         elif key == "scale" and value in _SCALES:
             self.scale = int(value)
+        elif key == "keymap" and value:
+            self.keymap = value
         elif key == "loglevel" and value in log.NAMES:
             self.loglevel = value
         elif key in (VERBOSE, QUIET) and not equals:

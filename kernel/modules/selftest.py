@@ -11,6 +11,7 @@ _NAMES = (
     "test_disk",
     "test_exhaustion",
     "test_kernel",
+    "test_keymap",
     "test_memory",
     "test_pci",
     "test_reports",

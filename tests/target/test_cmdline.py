@@ -5,11 +5,12 @@ from ktap import equal
 
 
 def test_every_word():
-    line = CommandLine("selftest=a_b run=c.d debug heap=3M disk=64K scale=2 loglevel=info")
+    line = CommandLine(
+        "selftest=a_b run=c.d debug heap=3M disk=64K scale=2 keymap=de loglevel=info"
+    )
     equal((line.selftest, line.run, line.debug), ("a_b", "c.d", True))
     equal((line.heap, line.disk, line.loglevel), (3 << 20, 64 << 10, "info"))
-    equal(line.scale, 2)
-    equal(line.ignored, [])
+    equal((line.scale, line.keymap, line.ignored), (2, "de", []))
 
 
 def test_no_word():
@@ -31,7 +32,7 @@ def test_how_much_is_reported():
 
 
 def test_unknown_words_are_ignored():
-    words = "run run= debug=1 heap heap=0 heap=1X disk=-1 loglevel=all Debug".split()
+    words = "run run= keymap= debug=1 heap heap=0 heap=1X disk=-1 loglevel=all Debug".split()
     words += "scale scale=0 scale=9 scale=x".split()
     line = CommandLine(" ".join(words))
     equal(line.ignored, words)

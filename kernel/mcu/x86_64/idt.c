@@ -52,10 +52,14 @@ static uintptr_t handler_of(unsigned int vector) {
     if (vector < EXCEPTION_VECTORS) {
         return isr_exception_table[vector];
     }
-    if (vector == IRQ_VECTOR_BASE + IRQ_TIMER || vector == IRQ_VECTOR_BASE + IRQ_COM1) {
-        return (uintptr_t)isr_irq;
+    switch (vector) {
+        case IRQ_VECTOR_BASE + IRQ_TIMER:
+        case IRQ_VECTOR_BASE + IRQ_KEYBOARD:
+        case IRQ_VECTOR_BASE + IRQ_COM1:
+            return (uintptr_t)isr_irq;
+        default:
+            return (uintptr_t)isr_ignore;
     }
-    return (uintptr_t)isr_ignore;
 }
 
 void idt_init(void) {

@@ -11,7 +11,8 @@
 #include "pic.h"
 #include "pit.h"
 
-#define PIC1_MASK_WAITING (PIC_MASK_ALL & ~(1 << IRQ_TIMER | 1 << IRQ_COM1))
+#define PIC1_MASK_TIMER (PIC_MASK_ALL & ~(1 << IRQ_TIMER))
+#define PIC1_MASK_WAITING (PIC1_MASK_TIMER & ~(1 << IRQ_KEYBOARD | 1 << IRQ_COM1))
 #define PIT_COUNT (PIT_HZ / 1000 * IRQ_TICK_MS)
 
 // Counted by isr.S.
@@ -37,7 +38,7 @@ void irq_init(void) {
 }
 
 bool irq_check(void) {
-    cpu_outb(PIC1_DATA, PIC1_MASK_WAITING);
+    cpu_outb(PIC1_DATA, PIC1_MASK_TIMER);
     // Interrupts are recognised after the instruction that follows sti.
     __asm__ volatile ("sti; nop; nop; cli" : : : "memory");
     cpu_outb(PIC1_DATA, PIC_MASK_ALL);

@@ -18,7 +18,8 @@
 // First of the controllers' 16 vectors.
 #define IRQ_VECTOR_BASE 32
 
-#define IRQ_TIMER 0
-#define IRQ_COM1  4
+#define IRQ_TIMER    0
+#define IRQ_KEYBOARD 1
+#define IRQ_COM1     4
 
 #endif // KERNEL_MCU_X86_64_PIC_H
