@@ -9,6 +9,7 @@
 #include "shared/readline/readline.h"
 #include "shared/runtime/gchelper.h"
 #include "shared/runtime/pyexec.h"
+#include "shared/runtime/softtimer.h"
 
 #include "clock.h"
 #include "cpu.h"
@@ -70,6 +71,7 @@ int main(void) {
         native_code_reset();
         heap_init();
         mp_init();
+        MP_STATE_PORT(os_environ) = MP_OBJ_NULL;
         readline_init0();
 
         pyexec_frozen_module("_boot.py", false);
@@ -77,6 +79,7 @@ int main(void) {
 
         screen_show(true);
         mp_hal_stdout_tx_str("MPY: soft reboot\r\n");
+        soft_timer_deinit();
         gc_sweep_all();
         mp_deinit();
         reset_cause = RESET_CAUSE_SOFT;
@@ -86,6 +89,7 @@ int main(void) {
 void gc_collect(void) {
     gc_collect_start();
     gc_helper_collect_regs_and_stack();
+    soft_timer_gc_mark_all();
     // Finalisers close files at any depth of recursion, so they get more of the
     // stack.  One that reached its limit would raise again while its exception
     // is printed, uncaught, and leave the heap locked.

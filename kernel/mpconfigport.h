@@ -71,6 +71,7 @@
 #define MICROPY_PY_SYS_EXC_INFO                 (1)
 #define MICROPY_PY_GC_COLLECT_RETVAL            (1)
 #define MICROPY_PY_OS_INCLUDEFILE               "kernel/modos.c"
+#define MICROPY_PY_OS_GETENV_PUTENV_UNSETENV    (1)
 #define MICROPY_PY_OS_UNAME                     (1)
 #define MICROPY_PY_OS_URANDOM                   (1)
 #define MICROPY_PY_RANDOM_SEED_INIT_FUNC        (mp_hal_random_seed())
@@ -83,6 +84,7 @@
 #define MICROPY_PY_MACHINE_BARE_METAL_FUNCS     (1)
 #define MICROPY_PY_MACHINE_DISABLE_IRQ_ENABLE_IRQ (1)
 #define MICROPY_PY_MACHINE_PIN_BASE             (1)
+#define MICROPY_PY_MACHINE_TIMER                (1)
 
 // Off: there is no network, and no TLS library in a freestanding image.
 #define MICROPY_PY_SOCKET                       (0)

@@ -4,6 +4,7 @@
 #include "py/ringbuf.h"
 #include "py/runtime.h"
 #include "py/stream.h"
+#include "shared/runtime/softtimer.h"
 
 #include "clock.h"
 #include "irq.h"
@@ -52,20 +53,46 @@ void mp_hal_poll_stdin(void) {
     keyboard_poll(put_typed);
 }
 
+// When the first soft timer is due, if timers_waiting.
+static uint32_t timers_due_ms;
+static bool timers_waiting;
+
+uint32_t soft_timer_get_ms(void) {
+    return (uint32_t)mp_hal_ticks_ms();
+}
+
+void soft_timer_schedule_at_ms(uint32_t ticks_ms) {
+    timers_due_ms = ticks_ms;
+    timers_waiting = true;
+}
+
+// Not less than 0, and INT32_MAX if no timer waits.
+static int32_t timers_left_ms(void) {
+    return timers_waiting ? MAX(soft_timer_ticks_diff(timers_due_ms, soft_timer_get_ms()), 0) : INT32_MAX;
+}
+
+void mp_hal_poll(void) {
+    mp_hal_poll_stdin();
+    if (timers_left_ms() == 0) {
+        timers_waiting = false;
+        soft_timer_handler();
+    }
+}
+
 void mp_hal_vm_hook(void) {
     static uint64_t next_poll_ns;
     mp_hal_vm_hook_countdown = VM_HOOK_JUMPS;
     uint64_t now_ns = clock_ns();
     if (now_ns >= next_poll_ns) {
         next_poll_ns = now_ns + VM_HOOK_POLL_NS;
-        mp_hal_poll_stdin();
+        mp_hal_poll();
         screen_tick();
     }
 }
 
 void mp_hal_wait(mp_int_t timeout_ms) {
     screen_tick();
-    if (timeout_ms < 0 || timeout_ms >= IRQ_TICK_MS) {
+    if ((timeout_ms < 0 || timeout_ms >= IRQ_TICK_MS) && timers_left_ms() >= IRQ_TICK_MS) {
         irq_wait();
     } else {
         cpu_pause();

@@ -10,18 +10,25 @@
 #define MICROPY_BEGIN_ATOMIC_SECTION() cpu_irq_disable()
 #define MICROPY_END_ATOMIC_SECTION(state) cpu_irq_restore(state)
 
+// Soft timers are looked at where no other code of theirs runs.
+#define MICROPY_PY_PENDSV_ENTER
+#define MICROPY_PY_PENDSV_EXIT
+
 #define MICROPY_INTERNAL_WFE(timeout_ms) mp_hal_wait(timeout_ms)
-#define MICROPY_INTERNAL_EVENT_HOOK mp_hal_poll_stdin()
+#define MICROPY_INTERNAL_EVENT_HOOK mp_hal_poll()
 
 // The size of a raw-paste window of the REPL: less than the input buffer's.
 #define MICROPY_REPL_STDIN_BUFFER_MAX (512)
+
+// Does what is due: polls standard input, and schedules the callbacks of soft timers.
+void mp_hal_poll(void);
 
 // Moves what the serial port has received and the keyboard has typed to the input
 // buffer, and schedules a KeyboardInterrupt when the interrupt character is among it.
 void mp_hal_poll_stdin(void);
 
-// Halts until there is input or the timer ticks; only pauses when timeout_ms is
-// shorter than a tick.  A negative timeout_ms is no limit.
+// Halts until there is input or the timer ticks; only pauses when timeout_ms or
+// the time to the next soft timer is shorter than a tick.  A negative timeout_ms is no limit.
 void mp_hal_wait(mp_int_t timeout_ms);
 
 #endif // KERNEL_MPHALPORT_H

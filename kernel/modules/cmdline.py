@@ -27,7 +27,8 @@ class CommandLine:
     module's name or None; `heap` is a size in bytes or None; `disk` is a size in bytes, 0 for
     no disk, or None; `scale` is the screen's scale, 0 if none is given; `keymap` is a layout's
     name, known or not, or None; `loglevel` is one of `pfm.log.NAMES` or None; `debug` is a
-    boolean; `report` is VERBOSE, QUIET or None; `ignored` lists the unknown words.
+    boolean; `report` is VERBOSE, QUIET or None; `ignored` lists the unknown words, but for those
+    of the environment: NAME=value, in capital letters, which `os.getenv` finds.
     """
 
     def __init__(self, text):
@@ -69,7 +70,7 @@ class CommandLine:
         elif key in (VERBOSE, QUIET) and not equals:
             self.report = key
         else:
-            return False
+            return equals and key.isupper()
         return True
 
 

@@ -12,6 +12,7 @@ _NAMES = (
     "test_exhaustion",
     "test_kernel",
     "test_keymap",
+    "test_machine",
     "test_memory",
     "test_pci",
     "test_reports",

@@ -31,6 +31,10 @@ def test_how_much_is_reported():
     equal(CommandLine("verbose=1 quiet=").ignored, ["verbose=1", "quiet="])
 
 
+def test_words_of_the_environment_are_not_unknown():
+    equal(CommandLine("HOME=/ A_B= =c a=b C").ignored, ["=c", "a=b", "C"])
+
+
 def test_unknown_words_are_ignored():
     words = "run run= keymap= debug=1 heap heap=0 heap=1X disk=-1 loglevel=all Debug".split()
     words += "scale scale=0 scale=9 scale=x".split()
