@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // What a processor exception becomes.  A bad data access by kernel code or by
-// compiled Python raises kernel.AccessFault in the script that made it, and a
-// stack overflow raises RuntimeError.  Every other exception is a defect of the
+// compiled Python raises kernel.AccessFault in the script that made it, a division
+// by zero there raises ZeroDivisionError, and a stack overflow RuntimeError.  Every other exception is a defect of the
 // kernel and ends it with a report.
 
 #include "py/gc.h"
@@ -64,12 +64,19 @@ NORETURN static void raise_stack_overflow(void) {
     nlr_raise(exception);
 }
 
+NORETURN static void raise_division_error(void) {
+    critical_abandon();
+    mp_raise_msg(&mp_type_ZeroDivisionError, MP_ERROR_TEXT("divide by zero"));
+}
+
 static bool raise_in_python(const fault_t *fault, fault_frame_t *frame) {
-    if (fault->access == NULL || !can_raise(fault)) {
+    if ((fault->access == NULL && !fault->division) || !can_raise(fault)) {
         return false;
     }
     screen_abandon(fault->address_virt);
-    if (is_stack_overflow(fault)) {
+    if (fault->division) {
+        fault_continue_in(frame, fault->sp, raise_division_error, 0, 0, 0);
+    } else if (is_stack_overflow(fault)) {
         fault_continue_in(frame, (uintptr_t)overflow_stack + OVERFLOW_STACK_SIZE, raise_stack_overflow, 0, 0, 0);
     } else {
         fault_continue_in(frame, fault->sp, raise_access_fault,

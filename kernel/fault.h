@@ -5,6 +5,7 @@
 #ifndef KERNEL_FAULT_H
 #define KERNEL_FAULT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "py/obj.h"
@@ -24,6 +25,8 @@ typedef struct _fault_t {
     // exception is of another kind.
     const char *access;
     const char *cause;
+    // A division by zero, or with a quotient that no register holds.
+    bool division;
     // The address of the memory access that led to the exception; 0 when none did.
     uintptr_t address_virt;
 } fault_t;

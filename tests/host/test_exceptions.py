@@ -33,8 +33,6 @@ def execute(text):
 
 # Machine code, and the lines that its report begins with.
 EXCEPTIONS = {
-    # xor edx, edx; xor ecx, ecx; div ecx
-    "31d2 31c9 f7f1": ["fault: vector 0 (divide error), error code 0x0"],
     # int3
     "cc": ["fault: vector 3 (breakpoint), error code 0x0"],
     # ud2

@@ -99,3 +99,13 @@ def test_console_can_be_polled():
     poll = select.poll()
     poll.register(sys.stdin, select.POLLIN | select.POLLOUT)
     assert [event for _, event in poll.poll(0) if event & select.POLLOUT]
+
+
+def test_viper_division_by_zero():
+    @micropython.viper
+    def divide(a: int, b: int) -> int:
+        return a // b
+
+    equal(divide(7, 2), 3)
+    raises(ZeroDivisionError, divide, 1, 0)
+    equal(divide(-7, 7), -1)

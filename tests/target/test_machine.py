@@ -148,6 +148,10 @@ def test_timers_come_in_their_order():
     equal(order, [3, 6, 9])
 
 
+def test_timer_without_a_rate():
+    raises(ZeroDivisionError, lambda: machine.Timer(period=1, tick_hz=0))
+
+
 def test_environment():
     equal(os.getenv("PFM_TEST"), None)
     equal(os.getenv("PFM_TEST", "default"), "default")

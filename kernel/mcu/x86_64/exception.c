@@ -67,6 +67,9 @@ void exception_handler(fault_frame_t *frame) {
         .sp = frame->rsp,
     };
     switch (frame->vector) {
+        case VECTOR_DIVIDE_ERROR:
+            fault.division = true;
+            break;
         case VECTOR_PAGE_FAULT:
             fault.access = page_fault_access(frame->error_code);
             fault.cause = page_fault_cause(frame->error_code);

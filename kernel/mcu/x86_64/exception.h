@@ -7,6 +7,7 @@
 // Vectors 0 to 31 belong to the processor (Intel SDM volume 3, table 7-1).
 #define EXCEPTION_VECTORS 32
 
+#define VECTOR_DIVIDE_ERROR        0
 #define VECTOR_NMI                 2
 #define VECTOR_DOUBLE_FAULT        8
 #define VECTOR_STACK_FAULT         12
