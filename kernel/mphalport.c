@@ -17,8 +17,8 @@
 #define VM_HOOK_JUMPS 16
 #define VM_HOOK_POLL_NS 1000000
 
-// Holds a raw-paste window and some type-ahead.
-static uint8_t stdin_buffer[1024];
+// Holds the windows of the raw-paste mode and some type-ahead.
+static uint8_t stdin_buffer[MICROPY_REPL_STDIN_BUFFER_MAX + 1024];
 static ringbuf_t stdin_ringbuf = { stdin_buffer, sizeof(stdin_buffer), 0, 0 };
 
 int mp_hal_vm_hook_countdown = VM_HOOK_JUMPS;
@@ -42,13 +42,13 @@ static void put_typed(const char *str, size_t len) {
 }
 
 void mp_hal_poll_stdin(void) {
+    uint8_t received[64];
+    size_t len;
     // When the buffer is full the rest stays in the UART, as flow control.
-    while (ringbuf_free(&stdin_ringbuf) > 0) {
-        int c = uart_rx_chr();
-        if (c == UART_RX_NO_CHAR) {
-            break;
+    while ((len = uart_rx(received, MIN(sizeof(received), ringbuf_free(&stdin_ringbuf)))) > 0) {
+        for (size_t i = 0; i < len; ++i) {
+            put_char(received[i]);
         }
-        put_char(c);
     }
     keyboard_poll(put_typed);
 }
@@ -115,8 +115,12 @@ uintptr_t mp_hal_stdio_poll(uintptr_t poll_flags) {
 
 int mp_hal_stdin_rx_chr(void) {
     for (;;) {
-        mp_hal_poll_stdin();
+        // Reading ports is slow: what is here goes first.
         int c = ringbuf_get(&stdin_ringbuf);
+        if (c == -1) {
+            mp_hal_poll_stdin();
+            c = ringbuf_get(&stdin_ringbuf);
+        }
         if (c != -1) {
             return c;
         }

@@ -17,8 +17,9 @@
 #define MICROPY_INTERNAL_WFE(timeout_ms) mp_hal_wait(timeout_ms)
 #define MICROPY_INTERNAL_EVENT_HOOK mp_hal_poll()
 
-// The size of a raw-paste window of the REPL: less than the input buffer's.
-#define MICROPY_REPL_STDIN_BUFFER_MAX (512)
+// What the raw-paste mode of the REPL lets its sender have on the way, in two
+// windows: less than the input buffer holds.
+#define MICROPY_REPL_STDIN_BUFFER_MAX (16384)
 
 // Does what is due: polls standard input, and schedules the callbacks of soft timers.
 void mp_hal_poll(void);

@@ -13,6 +13,7 @@
 
 #define REG_DATA        0 // receive and transmit; divisor low while DLAB
 #define REG_IER         1 // interrupt enable; divisor high while DLAB
+#define REG_IIR         2 // interrupt identification, when read
 #define REG_FCR         2
 #define REG_LCR         3
 #define REG_MCR         4
@@ -20,9 +21,12 @@
 #define REG_SCRATCH     7
 
 #define FCR_ENABLE      0x01
+#define FCR_RX_LEVEL_14 0xc0
 #define LCR_8N1         0x03
 #define LCR_DLAB        0x80
 #define IER_RX          0x01
+#define IIR_ID          0x0f
+#define IIR_ID_RX_LEVEL 0x04 // the FIFO holds RX_LEVEL characters or more
 #define MCR_DTR_RTS     0x03
 #define MCR_OUT2        0x08 // on a PC this connects the interrupt line
 #define LSR_DATA_READY  0x01
@@ -32,6 +36,9 @@
 #define BAUD_BASE       115200
 #define BAUD            115200
 #define FIFO_SIZE       16
+// Of these, as many as are read without a look at the status between them.  QEMU
+// hands over as many at a time, with a turn of its main loop for each time.
+#define RX_LEVEL        14
 
 // A FIFO drains in 1.4 ms, but a virtual line stops while nobody reads it.  A
 // read of a register takes about a microsecond, so this is 10 s.
@@ -54,16 +61,20 @@ void uart_init(void) {
     uart_write(REG_IER, BAUD_BASE / BAUD >> 8);
     uart_write(REG_LCR, LCR_8N1);
     // The FIFOs are not cleared: input may have come while the loader ran.
-    uart_write(REG_FCR, FCR_ENABLE);
+    uart_write(REG_FCR, FCR_ENABLE | FCR_RX_LEVEL_14);
     uart_write(REG_MCR, MCR_DTR_RTS | MCR_OUT2);
     uart_write(REG_IER, IER_RX);
 }
 
-int uart_rx_chr(void) {
-    if (present && uart_read(REG_LSR) & LSR_DATA_READY) {
-        return uart_read(REG_DATA);
+size_t uart_rx(uint8_t *buf, size_t size) {
+    size_t len = 0;
+    while (present && len < size && uart_read(REG_LSR) & LSR_DATA_READY) {
+        bool level = size - len >= RX_LEVEL && (uart_read(REG_IIR) & IIR_ID) == IIR_ID_RX_LEVEL;
+        for (size_t end = len + (level ? RX_LEVEL : 1); len < end; ++len) {
+            buf[len] = uart_read(REG_DATA);
+        }
     }
-    return UART_RX_NO_CHAR;
+    return len;
 }
 
 static bool tx_wait(uint8_t lsr_bit) {

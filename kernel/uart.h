@@ -3,15 +3,14 @@
 #define KERNEL_UART_H
 
 #include <stddef.h>
-
-#define UART_RX_NO_CHAR (-1)
+#include <stdint.h>
 
 // Sets the first serial port to 115200 baud, 8N1, with its FIFOs on.  Where there is no UART
 // all output is dropped and no input comes.
 void uart_init(void);
 
-// The next received character, or UART_RX_NO_CHAR at once.
-int uart_rx_chr(void);
+// Reads what was received, size characters at most, and returns how many.
+size_t uart_rx(uint8_t *buf, size_t size);
 
 // Sends len bytes; waits for room, for some 10 s when the line has stopped.
 void uart_tx_strn(const char *buf, size_t len);

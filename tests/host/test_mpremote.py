@@ -1,5 +1,9 @@
 """mpremote, MicroPython's own tool for boards, on the booted kernel."""
 
+import ast
+import datetime
+import hashlib
+import random
 import subprocess
 import sys
 
@@ -8,8 +12,9 @@ import boots
 import pexpect
 import pytest
 
-# Seconds for one command of mpremote, and for the machine that serves them all.
+# Seconds for one command of mpremote, for a large copy, and for the machine that serves them all.
 TIMEOUT = 60
+COPY_TIMEOUT = 300
 MACHINE_TIMEOUT = 900
 
 
@@ -27,7 +32,7 @@ def device():
 def mpremote(device, tmp_path):
     """Runs a command line of mpremote in a folder of the test's own; what it printed."""
 
-    def run(*arguments, status=0):
+    def run(*arguments, status=0, timeout=TIMEOUT):
         result = subprocess.run(
             [sys.executable, "-m", "mpremote", "connect", device, *arguments],
             cwd=tmp_path,
@@ -35,7 +40,7 @@ def mpremote(device, tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=TIMEOUT,
+            timeout=timeout,
         )
         assert result.returncode == status, result.stdout
         return result.stdout.replace("\r\n", "\n")
@@ -96,6 +101,31 @@ def test_files_are_copied_listed_shown_and_removed(mpremote, tmp_path):
     mpremote("fs", "rm", ":folder/there", "+", "fs", "rmdir", ":folder", "+", "fs", "rm", ":text")
     listing = mpremote("fs", "ls")
     assert "folder" not in listing and "text" not in listing
+
+
+def test_a_file_of_one_mebibyte_arrives_whole(mpremote, tmp_path):
+    data = random.Random(0).randbytes(1 << 20)
+    (tmp_path / "sent").write_bytes(data)
+    mpremote("fs", "cp", "sent", ":large", timeout=COPY_TIMEOUT)
+    digest = "__import__('hashlib').sha256(open('/large', 'rb').read()).digest()"
+    assert mpremote("eval", digest) == f"{hashlib.sha256(data).digest()}\n"
+    mpremote("fs", "rm", ":large")
+
+
+def test_rtc(mpremote):
+    mpremote("exec", "import machine; machine.RTC().datetime((2031, 2, 3, 0, 4, 5, 6, 0))")
+    assert mpremote("rtc").startswith("(2031, 2, 3, 0, 4, ")
+    before = datetime.datetime.now().replace(microsecond=0)
+    mpremote("rtc", "--set")
+    year, month, day, weekday, *clock, _ = ast.literal_eval(mpremote("rtc"))
+    # The first second of the PC's clock after it is set may be short.
+    second = datetime.timedelta(seconds=1)
+    assert (
+        before <= datetime.datetime(year, month, day, *clock) <= datetime.datetime.now() + second
+    )
+    assert weekday == datetime.date(year, month, day).weekday()
+    now = datetime.datetime(*ast.literal_eval(mpremote("eval", "__import__('time').gmtime()"))[:6])
+    assert before <= now <= datetime.datetime.now()
 
 
 def test_file_that_is_not_there(mpremote):
