@@ -51,10 +51,11 @@ from ..frame.entry import (
 )
 from ..frame.flags import PageFlags
 from ..lock import acquire, context, disable_irq, enable_irq, release
+from ..tags import tag_number
 from . import buddy, heads, magazine, poison, references
 from .compound import clear_tails, mark_tails
 from .compound import head as compound_head
-from .zone import ORDER_MAX, Zone, zone_of
+from .zone import ORDER_MAX, Zone, zone_number, zone_of
 
 # alloc/magazine.py
 _MAGAZINE_FRAMES = const(64)
@@ -74,7 +75,7 @@ class Blocks:
         """Allocate 2**order frames, aligned to their size, and return the number of the first.
 
         `zone` is the highest zone allowed (default: the highest there is); lower zones are
-        tried down to their watermarks.  `zero` clears the frames, `tag` (32 bits) is kept to
+        tried down to their watermarks.  `zero` clears the frames, `tag` (tags.py) is kept to
         say who allocated, `compound` lets `ref` and `unref` take any frame of the block.  The
         block has one reference, and the flag SMALL (order 0) or, if compound, COMPOUND.  Has a
         fast path.  Raises OutOfFramesError, ArgumentError, TypeError, FrameCorruptError
@@ -86,7 +87,7 @@ class Blocks:
         if order.__class__ is not _INT or not 0 <= order <= ORDER_MAX:
             order = number("order", order, 0, ORDER_MAX, "0 to 18")
         if tag.__class__ is not _INT or not 0 <= tag <= TAG_MAX:
-            tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+            tag = tag_number(tag)
         pfn = 0
         if order == 0 and top == self._top:
             pfn = self._pop()
@@ -170,7 +171,7 @@ class Blocks:
         if zone is None:
             return top
         if zone.__class__ is not _INT or not 0 <= zone < ZONES:
-            zone = number("zone", zone, 0, ZONES - 1, "Zone.DMA, DMA32 or NORMAL")
+            zone = zone_number(zone)
         return zone if zone < top else top
 
     @micropython.native

@@ -18,11 +18,11 @@ from ..frame.entry import (
     ORDER_MASK,
     SMALL_WORD,
     STATE_KIND_SHIFT,
-    TAG_MAX,
     USED,
     PageFrame,
 )
 from ..lock import acquire, cmpxchg32, context, disable_irq, enable_irq, release, xchg32
+from ..tags import tag_number
 from . import poison, references
 from .buddy import free_range, spare, take
 from .zone import Zone, zone_of
@@ -78,7 +78,7 @@ class Many:
         taken, ArgumentError, TypeError.  Cost: a few instructions per frame.
         """
         top = self._zone(zone)
-        tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+        tag = tag_number(tag)
         kind = frames.__class__
         if kind is array or kind is memoryview:
             count = frames_array(frames)

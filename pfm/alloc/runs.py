@@ -17,10 +17,10 @@ from ..frame.entry import (
     ORDER_SHIFT,
     SMALL_WORD,
     STATE_SHIFT,
-    TAG_MAX,
     USED_WORD,
 )
 from ..lock import acquire, release
+from ..tags import tag_number
 from . import buddy, heads
 from .buddy import head_of
 from .zone import Zone, zone_of
@@ -68,7 +68,7 @@ class Runs:
             if below < 0:
                 raise ArgumentError("below", below, "a frame number")
             end = min(below, end)
-        tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+        tag = tag_number(tag)
         pfn = self._take_run(top, count, align, end)
         if not pfn:
             self._drain()
@@ -88,7 +88,7 @@ class Runs:
         """
         pfn = self._pfn(pfn)
         count = frame_count(count)
-        tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+        tag = tag_number(tag)
         self._pfn(pfn + count - 1)
         self._drain()
         first = zone_of(pfn)

@@ -20,7 +20,8 @@ import uctypes
 from micropython import const
 
 from ..address import PAGE_SHIFT, PFN_LIMIT
-from ..control import ZONE_SIZE, fits
+from ..arguments import number
+from ..control import ZONE_SIZE, ZONES, fits
 from ..units import human_size
 
 # The largest block is 1 GiB, the largest page of x86-64.
@@ -95,6 +96,11 @@ def zone_of(pfn):
     if pfn < DMA_END:
         return 0
     return 1 if pfn < DMA32_END else 2
+
+
+def zone_number(zone):
+    """Return the argument `zone` as a plain int.  Raises TypeError, ArgumentError."""
+    return number("zone", zone, 0, ZONES - 1, "Zone.DMA, DMA32 or NORMAL")
 
 
 def zone_at(control_virt, zone):

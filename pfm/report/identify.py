@@ -26,6 +26,7 @@ from ..paging.tables import (
     WRITE_COMBINE,
     WRITE_THROUGH,
 )
+from ..tags import tag_text
 from ..units import human_size, phys_text, virt_text
 from .report import Report
 
@@ -202,7 +203,7 @@ class Identity(Report):
         if self.frames != 1 << self.order:
             text += ", of the run {}..{}".format(self.first, self.first + self.frames - 1)
         if self.rc is not None:
-            text += ", {} reference{}, tag 0x{:x}".format(
-                self.rc, "" if self.rc == 1 else "s", self.tag
+            text += ", {} reference{}, tag {}".format(
+                self.rc, "" if self.rc == 1 else "s", tag_text(self.tag)
             )
         return text

@@ -33,10 +33,6 @@ _INTEGERS = (
     ("flags", lambda pfm, x: pfm.count_flags(x), "bits of PageFlags"),
     ("flags", lambda pfm, x: pfm.flag_ranges(x), "bits of PageFlags"),
     ("order", lambda pfm, x: pfm.alloc(x), "0 to 18"),
-    ("tag", lambda pfm, x: pfm.alloc(tag=x), _PFN),
-    ("tag", lambda pfm, x: pfm.alloc_contiguous(3, tag=x), _PFN),
-    ("tag", lambda pfm, x: pfm.alloc_at(MARKED, tag=x), _PFN),
-    ("tag", lambda pfm, x: pfm.alloc_many(3, tag=x), _PFN),
     ("count", lambda pfm, x: pfm.alloc_contiguous(x), "1 to the number of usable frames"),
     ("count", lambda pfm, x: pfm.alloc_at(MARKED, x), "1 frame or more"),
     ("count", lambda pfm, x: pfm.set_flags_range(5, x, 1), "1 frame or more"),
@@ -51,6 +47,14 @@ _OPTIONAL = (
     ("zone", lambda pfm, x: pfm.alloc_many(3, zone=x), "Zone.DMA, DMA32 or NORMAL"),
     ("below", lambda pfm, x: pfm.alloc_contiguous(3, below=x), "a frame number"),
 )
+# A text is a tag, too.
+_TAG = "0 to 2**32 - 1, or 1 to 4 ASCII characters"
+_TAGS = (
+    ("tag", lambda pfm, x: pfm.alloc(tag=x), _TAG),
+    ("tag", lambda pfm, x: pfm.alloc_contiguous(3, tag=x), _TAG),
+    ("tag", lambda pfm, x: pfm.alloc_at(MARKED, tag=x), _TAG),
+    ("tag", lambda pfm, x: pfm.alloc_many(3, tag=x), _TAG),
+)
 _WRONG = (1.5, 0.0, "1", "", b"1", (), [], {}, object())
 
 
@@ -58,7 +62,11 @@ def test_wrong_types_name_the_argument():
     for debug in (False, True):
         with FakeMachine(THREE_ZONES) as machine:
             pfm = machine.boot(debug)
-            for calls, wrong in ((_INTEGERS, _WRONG + (None,)), (_OPTIONAL, _WRONG)):
+            for calls, wrong in (
+                (_INTEGERS, _WRONG + (None,)),
+                (_OPTIONAL, _WRONG),
+                (_TAGS, (1.5, b"1", (), [], None, object())),
+            ):
                 for name, call, allowed in calls:
                     for value in wrong:
                         error = refused(pfm, TypeError, call, pfm, value)
