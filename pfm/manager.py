@@ -37,6 +37,7 @@ from .machine import LimineMachine
 from .manyflags.calls import ManyFlags
 from .memmap import protocol
 from .memmap.regions import adopt, partition, read
+from .questions.calls import Questions
 from .report.calls import Reports
 from .state import State
 from .units import human_size
@@ -72,7 +73,7 @@ _ATTACHED = (
 _PROCESSORS = const(1)
 
 
-class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Zones, State):
+class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Questions, Zones, State):
     """Manages every frame of a machine; the kernel's instance is `pfm.PFM`.
 
     `log` prints what init does; `log.level` sets how much.  `space` is the address space in

@@ -116,6 +116,12 @@ def _write_under_a_guard(pfm, given):
         entry.size_class = 0
 
 
+def _leaks(pfm, given):
+    with pfm.leaks() as leaks:
+        pass
+    str(leaks)
+
+
 CALLS = (
     Call("alloc", lambda pfm, given: pfm.alloc(), undo=_free),
     Call("alloc(order)", lambda pfm, given: pfm.alloc(5), undo=_free),
@@ -159,6 +165,14 @@ CALLS = (
     Call("runs", lambda pfm, given: list(pfm.flag_ranges(PageFlags.RESERVED)), reads=True),
     Call("identify", lambda pfm, given: str(pfm.identify(Phys(MARKED << 12))), reads=True),
     Call("chart", lambda pfm, given: str(pfm.chart()), reads=True),
+    Call("alloc(tag)", lambda pfm, given: pfm.alloc(1, tag="disk"), undo=_free),
+    Call("blocks", lambda pfm, given: str(pfm.blocks("used")), reads=True),
+    Call("largest_free", lambda pfm, given: str(pfm.largest_free()), reads=True),
+    Call("fragmentation", lambda pfm, given: str(pfm.fragmentation(9)), reads=True),
+    Call("owners", lambda pfm, given: str(pfm.owners()), reads=True),
+    Call("snapshot", lambda pfm, given: str(pfm.snapshot() - pfm.snapshot()), reads=True),
+    Call("leaks", _leaks, reads=True),
+    Call("record", lambda pfm, given: str(pfm.record(4)), reads=True),
 )
 
 

@@ -1,0 +1,61 @@
+"""Who has how much: allocated frames by tag."""
+
+from collections import namedtuple
+
+from ..address import PAGE_SHIFT
+from ..report.report import Report
+from ..tags import tag_number, tag_text
+from ..units import human_size
+from .cursor import ALLOCATIONS, cursors, words
+from .loops import OWNER_SLOTS, OWNER_WORDS, tally_owners
+
+# `frames` in `allocations` have the `tag`, a number, whose text is `name`.
+Owner = namedtuple("Owner", ("tag", "name", "frames", "allocations"))
+
+
+class Owners(Report):
+    """The allocated frames by tag: `owners` has an `Owner` for each tag, the largest first.
+
+    `frames(tag)` returns the frames of one tag, and `total` is their sum.
+    """
+
+    def __init__(self, manager):
+        super().__init__()
+        found = {}
+        table = words(OWNER_SLOTS * OWNER_WORDS)
+        for cursor in cursors(manager, ALLOCATIONS):
+            while not tally_owners(manager.array.address, cursor, table):
+                _empty(table, found)
+            _empty(table, found)
+        self.owners = [
+            Owner(tag, tag_text(tag), frames, allocations)
+            for tag, (frames, allocations) in found.items()
+        ]
+        self.owners.sort(key=lambda owner: (-owner.frames, owner.tag))
+        self.total = sum([owner.frames for owner in self.owners])
+        meminfo = manager.meminfo()
+        self.differences.extend(meminfo.differences)
+        self.compare("used frames", self.total, meminfo.total.used)
+
+    def frames(self, tag):
+        """Return how many frames have the tag, a number or a text.  Raises ArgumentError, TypeError."""
+        tag = tag_number(tag)
+        return sum([owner.frames for owner in self.owners if owner.tag == tag])
+
+    def lines(self):
+        """Yield the lines of the printed table."""
+        yield "{:<10} {:>11} {:>10} {:>11}".format("Tag", "Frames", "Size", "Allocations")
+        for owner in self.owners:
+            yield "{:<10} {:>11} {:>10} {:>11}".format(
+                owner.name, owner.frames, human_size(owner.frames << PAGE_SHIFT), owner.allocations
+            )
+        yield "Used frames: {} ({})".format(self.total, self.verdict())
+
+
+def _empty(table, found):
+    """Move the counts of a table of owners to the dictionary `found`."""
+    for at in range(0, OWNER_SLOTS * OWNER_WORDS, OWNER_WORDS):
+        if table[at + 1]:
+            frames, allocations = found.get(table[at], (0, 0))
+            found[table[at]] = frames + table[at + 1], allocations + table[at + 2]
+            table[at] = table[at + 1] = table[at + 2] = 0

@@ -1,0 +1,48 @@
+"""pfm/report/plot.py: curves in characters and as SVG."""
+
+from array import array
+
+from ktap import equal
+
+from pfm.report import plot
+
+ONE_PATH = "drawing does not use a manager"
+
+
+def _text(*curves):
+    return list(plot.text("title", curves, str))
+
+
+def test_curve_in_characters():
+    lines = _text(("up", array("I", range(16))))
+    equal((lines[0], len(lines)), ("title", 18))
+    equal(lines[1], "        15 |" + " " * 15 + "1")
+    equal(lines[16], "         0 |1")
+    equal(lines[17], "1 up  * several")
+
+
+def test_where_curves_meet():
+    lines = _text(("a", [0, 3]), ("b", [3, 3]))
+    equal(lines[1], "         3 |2*")
+    equal(lines[16], "         0 |1")
+
+
+def test_long_curve_shows_its_first_and_last_value():
+    lines = _text(("a", [5] + [0] * 999 + [5]))
+    equal(len(lines[1]), 12 + 64)
+    equal(lines[1], "         5 |1" + " " * 62 + "1")
+
+
+def test_flat_at_zero_and_a_single_value():
+    equal(_text(("a", [0, 0]))[16], "         0 |11")
+    equal(_text(("a", [7]))[1], "         7 |1")
+
+
+def test_picture():
+    lines = list(plot.svg("a < b & c", (("x", [0, 5, 10]), ("y", [10])), str, "begin", "end"))
+    text = "\n".join(lines)
+    assert "a &lt; b &amp; c" in text
+    assert 'points="48.0,272.0 320.0,160.0 592.0,48.0"' in text, text
+    assert 'points="48.0,48.0"' in text
+    assert ">begin<" in text and ">end<" in text
+    equal(text.count("<text"), text.count("</text>"))
