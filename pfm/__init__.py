@@ -31,13 +31,21 @@ from .errors import (
     NotInitialisedError,
     OutOfFramesError,
     PFMError,
+    PolicyError,
     RefcountError,
     ReleasedError,
+    SandboxInUseError,
 )
 from .frame.entry import PageFrame
 from .frame.flags import PageFlags, decode_flags
+from .lab.sandbox import Sandbox
 from .manager import PageFrameManager
 
 __version__ = "0.2.0"
 
 PFM = PageFrameManager()
+
+
+def sandbox(mib=64, lender=None, debug=False):
+    """Return a manager of its own on `mib` MiB that `lender` (default: `PFM`) lends, `Sandbox`."""
+    return Sandbox(PFM if lender is None else lender, mib, debug)

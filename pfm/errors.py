@@ -192,6 +192,28 @@ class MappingError(PFMError):
         self.why = why
 
 
+class SandboxInUseError(PFMError):
+    """A sandbox was closed while `frames` of it were allocated, or `guards` held its frames."""
+
+    def __init__(self, frames, guards):
+        super().__init__(
+            "sandbox in use: {} frames allocated, {} guards; close(force=True) "
+            "takes back the frames".format(frames, guards)
+        )
+        self.frames = frames
+        self.guards = guards
+
+
+class PolicyError(PFMError):
+    """The `policy` did what no policy may with the frame `pfn`; `why` says what."""
+
+    def __init__(self, policy, pfn, why):
+        super().__init__("{} {} frame {}".format(policy, why, pfn))
+        self.policy = policy
+        self.pfn = pfn
+        self.why = why
+
+
 class OutOfFramesError(MemoryError):
     """No block of `order` (or run of `count` frames) is free in `zone` or a lower one.
 

@@ -413,3 +413,9 @@ def install(manager, cpu, base):
             done -= 1
             delattr(manager, names[done])
         raise error
+
+
+def installed(manager):
+    """Return the names of the calls in whose place `install` or others stored something."""
+    own = type(manager)
+    return [name for name in manager.__dict__ if callable(getattr(own, name, None))]

@@ -8,8 +8,6 @@ takes only the memory that is written.  Without `ffi` it is a buffer on the Pyth
 machines of a few MiB.
 """
 
-import array
-
 import uctypes
 from micropython import const
 
@@ -18,6 +16,7 @@ from .array import populate
 from .manager import PageFrameManager
 from .memmap import protocol
 from .memmap.regions import RAM
+from .memmap.response import Response
 from .paging.tables import WRITE
 
 try:
@@ -236,13 +235,10 @@ class FakeMachine:
     """
 
     def __init__(self, entries, hhdm=None, sparse=True, lazy=True, memory=None):
-        self._blocks = []
-        pointers = array.array("Q", [self._entry(*entry) for entry in entries])
-        self._response = self._struct(protocol.MEMMAP_RESPONSE)
-        self._response.entry_count = len(entries)
-        self._response.entries = self._keep(pointers)
-        self._request = self._struct(protocol.REQUEST)
-        self._request.response = uctypes.addressof(self._response)
+        self._made = Response(entries)
+        self._response = self._made.fields
+        self._request = self._made.struct(protocol.REQUEST)
+        self._request.response = self._made.virt
         limit = PFN_LIMIT << PAGE_SHIFT
         ends = [min(b + n, limit) for b, n, kind in entries if n and kind in RAM and b < limit]
         size = (max(ends + [PAGE_SIZE]) + PAGE_SIZE - 1) & -PAGE_SIZE
@@ -290,19 +286,3 @@ class FakeMachine:
 
     def __exit__(self, kind, value, traceback):
         self.close()
-
-    def _keep(self, block):
-        self._blocks.append(block)
-        return uctypes.addressof(block)
-
-    def _struct(self, layout):
-        # 64-bit words, since the protocol aligns structures to 8 bytes.
-        block = array.array("Q", bytes(uctypes.sizeof(layout)))
-        return uctypes.struct(self._keep(block), layout)
-
-    def _entry(self, base, length, kind):
-        entry = self._struct(protocol.MEMMAP_ENTRY)
-        entry.base = base
-        entry.length = length
-        entry.type = kind
-        return uctypes.addressof(entry)
