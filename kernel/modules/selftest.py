@@ -15,6 +15,7 @@ _NAMES = (
     "test_memory",
     "test_modmachine",
     "test_pci",
+    "test_questions",
     "test_reports",
     "test_sizes",
 )
