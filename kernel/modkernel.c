@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // The kernel module: the loaded image, the heap's ranges, the screen, the keyboard's
-// layout, the state that is kept over soft resets, and exit().
+// layout, call sites, the state that is kept over soft resets, and exit().
 
 #include <string.h>
 
@@ -16,6 +16,7 @@
 #include "image.h"
 #include "keyboard.h"
 #include "power.h"
+#include "pytrace.h"
 #include "screen.h"
 
 // Kept over soft resets, zero at power on; Python defines the layout.
@@ -124,6 +125,39 @@ static mp_obj_t kernel_keymap(mp_obj_t table_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(kernel_keymap_obj, kernel_keymap);
 
+// A place as a number: line << 32 | function << 16 | file, the last two as qstrs.
+#define SITE_LINE_SHIFT 32
+#define SITE_FUNCTION_SHIFT 16
+#define SITE_QSTR_MASK 0xffff
+
+// call_site(): where the innermost running function of bytecode is, as a number
+// that is valid until the next soft reset; 0 for nowhere. Does not use the heap.
+static mp_obj_t kernel_call_site(void) {
+    pytrace_place_t place = pytrace_innermost();
+    return MP_OBJ_NEW_SMALL_INT((mp_int_t)place.line << SITE_LINE_SHIFT
+        | (mp_int_t)place.function << SITE_FUNCTION_SHIFT | place.file);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(kernel_call_site_obj, kernel_call_site);
+
+static mp_obj_t site_qstr(mp_uint_t number) {
+    if (number >= MP_STATE_VM(last_pool)->total_prev_len + MP_STATE_VM(last_pool)->len) {
+        mp_raise_ValueError(MP_ERROR_TEXT("not a call site"));
+    }
+    return MP_OBJ_NEW_QSTR(number);
+}
+
+// call_place(site): such a number as (file, line, function).
+static mp_obj_t kernel_call_place(mp_obj_t site_in) {
+    mp_uint_t site = (mp_uint_t)mp_obj_get_int(site_in);
+    mp_obj_t items[] = {
+        site_qstr(site & SITE_QSTR_MASK),
+        MP_OBJ_NEW_SMALL_INT(site >> SITE_LINE_SHIFT),
+        site_qstr(site >> SITE_FUNCTION_SHIFT & SITE_QSTR_MASK),
+    };
+    return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(kernel_call_place_obj, kernel_call_place);
+
 static const MP_DEFINE_STR_OBJ(kernel_version_obj, KERNEL_VERSION);
 
 static const mp_obj_array_t kernel_state_obj = {
@@ -136,6 +170,8 @@ static const mp_obj_array_t kernel_state_obj = {
 static const mp_rom_map_elem_t kernel_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_kernel) },
     { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&kernel_version_obj) },
+    { MP_ROM_QSTR(MP_QSTR_call_place), MP_ROM_PTR(&kernel_call_place_obj) },
+    { MP_ROM_QSTR(MP_QSTR_call_site), MP_ROM_PTR(&kernel_call_site_obj) },
     { MP_ROM_QSTR(MP_QSTR_exit), MP_ROM_PTR(&kernel_exit_obj) },
     { MP_ROM_QSTR(MP_QSTR_segments), MP_ROM_PTR(&kernel_segments_obj) },
     { MP_ROM_QSTR(MP_QSTR_stack), MP_ROM_PTR(&kernel_stack_obj) },

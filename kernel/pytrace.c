@@ -4,7 +4,9 @@
 // frames without running their ends.  But each running VM frame has one
 // nlr_buf_t in the chain at nlr_top, and only while it runs.  So the VM's hook
 // stores pairs of nlr_buf_t and code state in an array, and the report uses
-// those pairs whose nlr_buf_t is in the chain.
+// those pairs whose nlr_buf_t is in the chain.  Native code and C push such
+// buffers too, perhaps where an ended VM frame had its own: theirs return to
+// another address.
 
 #include <stddef.h>
 
@@ -21,8 +23,12 @@
 
 typedef struct _pytrace_entry_t {
     const nlr_buf_t *nlr;
+    const void *returns_to;
     const mp_code_state_t *code_state;
 } pytrace_entry_t;
+
+// Where nlr_push stores the address that it returns to (py/nlrx64.c).
+#define NLR_REG_RIP 0
 
 static pytrace_entry_t entries[PYTRACE_DEPTH];
 static size_t depth;
@@ -39,21 +45,21 @@ void pytrace_enter(const mp_code_state_t *code_state) {
         --depth;
     }
     if (depth < PYTRACE_DEPTH) {
-        entries[depth++] = (pytrace_entry_t) { nlr, code_state };
+        entries[depth++] = (pytrace_entry_t) { nlr, nlr->regs[NLR_REG_RIP], code_state };
     }
 }
 
-static bool is_running(const nlr_buf_t *wanted) {
-    for (const nlr_buf_t *nlr = MP_STATE_THREAD(nlr_top); nlr != NULL && nlr <= wanted; nlr = nlr->prev) {
-        if (nlr == wanted) {
-            return true;
+static bool is_running(const pytrace_entry_t *entry) {
+    for (const nlr_buf_t *nlr = MP_STATE_THREAD(nlr_top); nlr != NULL && nlr <= entry->nlr; nlr = nlr->prev) {
+        if (nlr == entry->nlr) {
+            return nlr->regs[NLR_REG_RIP] == entry->returns_to;
         }
     }
     return false;
 }
 
 // The same steps as the VM takes to fill a traceback (py/vm.c, unwind_loop).
-static void print_entry(const mp_code_state_t *code_state) {
+static pytrace_place_t place_of(const mp_code_state_t *code_state) {
     const byte *ip = code_state->fun_bc->bytecode;
     MP_BC_PRELUDE_SIG_DECODE(ip);
     MP_BC_PRELUDE_SIZE_DECODE(ip);
@@ -61,22 +67,36 @@ static void print_entry(const mp_code_state_t *code_state) {
     const byte *bytecode_start = line_info_top + n_cell;
     size_t bytecode_offset = code_state->ip - bytecode_start;
     const qstr_short_t *qstr_table = code_state->fun_bc->context->constants.qstr_table;
-    qstr function = qstr_table[mp_decode_uint_value(ip)];
+    qstr_short_t function = qstr_table[mp_decode_uint_value(ip)];
     for (size_t i = 0; i < 1 + n_pos_args + n_kwonly_args; ++i) {
         ip = mp_decode_uint_skip(ip);
     }
     size_t line = mp_bytecode_get_source_line(ip, line_info_top, bytecode_offset);
-    console_printf("  File \"%q\", line %u, in %q\n", (qstr)qstr_table[0], (unsigned int)line, function);
     (void)n_state;
     (void)n_exc_stack;
     (void)scope_flags;
     (void)n_def_pos_args;
+    return (pytrace_place_t) { qstr_table[0], function, (uint32_t)line };
+}
+
+static void print_entry(const mp_code_state_t *code_state) {
+    pytrace_place_t place = place_of(code_state);
+    console_printf("  File \"%q\", line %u, in %q\n", (qstr)place.file, (unsigned int)place.line, (qstr)place.function);
+}
+
+pytrace_place_t pytrace_innermost(void) {
+    for (size_t i = depth; i > 0; --i) {
+        if (is_running(&entries[i - 1])) {
+            return place_of(entries[i - 1].code_state);
+        }
+    }
+    return (pytrace_place_t) { MP_QSTRnull, MP_QSTRnull, 0 };
 }
 
 void pytrace_print(void) {
     bool any = false;
     for (size_t i = 0; i < depth; ++i) {
-        if (is_running(entries[i].nlr)) {
+        if (is_running(&entries[i])) {
             if (!any) {
                 console_printf("Python (most recent call last):\n");
             }

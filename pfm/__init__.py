@@ -26,6 +26,7 @@ from .errors import (
     LockHeldError,
     LockTimeoutError,
     MappingError,
+    NoCallSitesError,
     NoMemoryMapError,
     NoRoomError,
     NotInitialisedError,

@@ -192,6 +192,13 @@ class MappingError(PFMError):
         self.why = why
 
 
+class NoCallSitesError(PFMError):
+    """Call sites were asked for where none are noted."""
+
+    def __init__(self):
+        super().__init__("call sites are noted in debug mode on the kernel only")
+
+
 class SandboxInUseError(PFMError):
     """A sandbox was closed while `frames` of it were allocated, or `guards` held its frames."""
 

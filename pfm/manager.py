@@ -11,7 +11,7 @@ from micropython import const
 
 from . import control, fastpath, processor
 from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed
-from .alloc import buddy
+from .alloc import buddy, sites
 from .alloc.blocks import Blocks
 from .alloc.many import Many
 from .alloc.runs import Runs
@@ -67,6 +67,7 @@ _ATTACHED = (
     "_cpu",
     "_managed",
     "_top",
+    "_sites",
 )
 
 # One processor is running until others are started.
@@ -140,6 +141,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Questions, Zones,
                 frames.mark_tables(self._zones[0])
                 self.space = space
                 self._open()
+                self._note_sites()
                 self._run()
             except BaseException as error:
                 self._detach()
@@ -198,6 +200,10 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Questions, Zones,
         self._zones = tuple([page + zone * control.ZONE_SIZE for zone in range(control.ZONES)])
         self._magazines = page + control.MAGAZINES_OFFSET
         self._cpu = processor.write(page, frames)
+
+    def _note_sites(self):
+        """Note call sites from here on, in debug mode."""
+        self._sites = sites.open_sites(self) if self.debug else 0
 
     def _run(self):
         """Make the manager usable.  Nothing can fail any more but installing the fast path."""
@@ -265,6 +271,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Questions, Zones,
                     if region.usable:
                         self._free_all(region, lasting)
                 self._drain()
+                self._note_sites()
                 self._run()
             except BaseException as error:
                 self._detach()

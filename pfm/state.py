@@ -49,6 +49,9 @@ class State:
     _top = -1
     _managed = 0
 
+    # Address of the call sites, 0 if none are noted (alloc/sites.py).
+    _sites = 0
+
     # The rows of RAM, and the regions that they were made from (manyflags/calls.py).
     _rows = None
     _rows_of = None

@@ -52,7 +52,7 @@ from ..frame.entry import (
 from ..frame.flags import PageFlags
 from ..lock import acquire, context, disable_irq, enable_irq, release
 from ..tags import tag_number
-from . import buddy, heads, magazine, poison, references
+from . import buddy, heads, magazine, poison, references, sites
 from .compound import clear_tails, mark_tails
 from .compound import head as compound_head
 from .zone import ORDER_MAX, Zone, zone_number, zone_of
@@ -231,6 +231,8 @@ class Blocks:
         phys = 0
         if self.debug:
             phys = poison.spoiled(self._hhdm, self._base, pfn, frames)
+            if self._sites:
+                sites.note(self._sites, pfn, sites.call_site())
         heads.write(self._base, pfn, word, count, tag)
         if phys:
             value = poison.word_at(self._hhdm + phys)

@@ -23,7 +23,7 @@ from ..frame.entry import (
 )
 from ..lock import acquire, cmpxchg32, context, disable_irq, enable_irq, release, xchg32
 from ..tags import tag_number
-from . import poison, references
+from . import poison, references, sites
 from .buddy import free_range, spare, take
 from .zone import Zone, zone_of
 
@@ -124,6 +124,8 @@ class Many:
                 value = poison.word_at(self._hhdm + phys)
                 self._undo_alloc(frames, count)
                 raise FrameCorruptError(phys >> PAGE_SHIFT, phys, value)
+            if self._sites:
+                sites.note_many(self._sites, first, end, sites.call_site())
 
     @micropython.native
     def _take_many(self, frames, count, done, top, tag):

@@ -6,11 +6,14 @@ Like the reports, none takes a lock, and each costs at most a walk over the bloc
 from ..alloc.zone import ORDER_MAX, zone_number
 from ..arguments import number
 from ..control import ZONES
+from ..errors import NoCallSitesError
+from ..tags import tag_number
 from .blocks import BlockList
 from .fragmentation import Fragmentation
 from .history import SAMPLES, History
 from .largest import LargestFree
 from .owners import Owners
+from .sites import CallSites
 from .snapshot import Leaks, Snapshot
 
 
@@ -50,6 +53,17 @@ class Questions:
         """Return the allocated frames by tag, as `Owners`.  Cost: a step per block."""
         self._ready()
         return Owners(self)
+
+    def call_sites(self, tag=None):
+        """Return the allocated frames, of one `tag` or all, by who called, as `CallSites`.
+
+        Raises NoCallSitesError unless in debug mode on the kernel, ArgumentError, TypeError.
+        Cost: a step per block.
+        """
+        self._ready()
+        if not self._sites:
+            raise NoCallSitesError()
+        return CallSites(self, None if tag is None else tag_number(tag))
 
     def snapshot(self):
         """Return the allocations there are now, as `Snapshot`; subtract an earlier one.

@@ -50,10 +50,17 @@ TAKEN_FRAMES = const(1)
 TAKEN_TAG = const(2)
 TAKEN_WORDS = const(3)
 
-# Slots of a table of owners (a tag, its frames, its allocations), and how many may be filled.
-OWNER_SLOTS = const(256)
-OWNER_WORDS = const(3)
-_OWNERS_FULL = const(192)
+# Slots of a tally (a tag, or the two halves of a call site; frames; allocations), and how many
+# may be filled.
+TALLY_SLOTS = const(256)
+TALLY_HIGH = const(1)
+TALLY_FRAMES = const(2)
+TALLY_ALLOCATIONS = const(3)
+TALLY_WORDS = const(4)
+_TALLY_FULL = const(192)
+
+# alloc/sites.py
+_SITE_SHIFT = const(3)
 
 # Words of a longest range: its first frame, its frames.
 LONGEST_PFN = const(0)
@@ -128,26 +135,35 @@ def _reserved(base: int, at: int, end: int) -> int:
 
 
 @micropython.viper
-def tally_owners(base: int, cursor: ptr32, table: ptr32) -> int:
+def tally(base: int, sites: int, cursor: ptr32, table: ptr32) -> int:
     """Count the allocations from the cursor on by tag, in the slot of `table` for each tag.
 
+    With `sites`, the address of the call sites (alloc/sites.py), by call site instead.
     Returns 1 at the end, or 0 when the table must be emptied first.  Cost: a step per block.
     """
     filled = 0
-    while filled < _OWNERS_FULL:
+    while filled < _TALLY_FULL:
         if int(next_block(base, int(cursor))) == 0:
             return 1
-        tag = int(cursor[CURSOR_FOUND_TAG])
-        slot = (tag ^ tag >> 8 ^ tag >> 16) & (OWNER_SLOTS - 1)
-        at = slot * OWNER_WORDS
-        while int(table[at + 1]) and int(table[at]) != tag:
-            slot = (slot + 1) & (OWNER_SLOTS - 1)
-            at = slot * OWNER_WORDS
-        if int(table[at + 1]) == 0:
-            table[at] = tag
+        low = int(cursor[CURSOR_FOUND_TAG])
+        high = 0
+        if sites:
+            site = ptr32(sites + (int(cursor[CURSOR_PFN]) << _SITE_SHIFT))
+            low = int(site[0])
+            high = int(site[1])
+        slot = (low ^ low >> 8 ^ low >> 16 ^ high) & (TALLY_SLOTS - 1)
+        at = slot * TALLY_WORDS
+        while int(table[at + TALLY_FRAMES]) and (
+            int(table[at]) != low or int(table[at + TALLY_HIGH]) != high
+        ):
+            slot = (slot + 1) & (TALLY_SLOTS - 1)
+            at = slot * TALLY_WORDS
+        if int(table[at + TALLY_FRAMES]) == 0:
+            table[at] = low
+            table[at + TALLY_HIGH] = high
             filled += 1
-        table[at + 1] = int(table[at + 1]) + int(cursor[CURSOR_FRAMES])
-        table[at + 2] = int(table[at + 2]) + 1
+        table[at + TALLY_FRAMES] = int(table[at + TALLY_FRAMES]) + int(cursor[CURSOR_FRAMES])
+        table[at + TALLY_ALLOCATIONS] = int(table[at + TALLY_ALLOCATIONS]) + 1
     return 0
 
 

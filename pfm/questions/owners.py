@@ -7,7 +7,14 @@ from ..report.report import Report
 from ..tags import tag_number, tag_text
 from ..units import human_size
 from .cursor import ALLOCATIONS, cursors, words
-from .loops import OWNER_SLOTS, OWNER_WORDS, tally_owners
+from .loops import (
+    TALLY_ALLOCATIONS,
+    TALLY_FRAMES,
+    TALLY_HIGH,
+    TALLY_SLOTS,
+    TALLY_WORDS,
+    tally,
+)
 
 # `frames` in `allocations` have the `tag`, a number, whose text is `name`.
 Owner = namedtuple("Owner", ("tag", "name", "frames", "allocations"))
@@ -21,15 +28,9 @@ class Owners(Report):
 
     def __init__(self, manager):
         super().__init__()
-        found = {}
-        table = words(OWNER_SLOTS * OWNER_WORDS)
-        for cursor in cursors(manager, ALLOCATIONS):
-            while not tally_owners(manager.array.address, cursor, table):
-                _empty(table, found)
-            _empty(table, found)
         self.owners = [
             Owner(tag, tag_text(tag), frames, allocations)
-            for tag, (frames, allocations) in found.items()
+            for tag, (frames, allocations) in tallied(manager).items()
         ]
         self.owners.sort(key=lambda owner: (-owner.frames, owner.tag))
         self.total = sum([owner.frames for owner in self.owners])
@@ -52,10 +53,29 @@ class Owners(Report):
         yield "Used frames: {} ({})".format(self.total, self.verdict())
 
 
+def tallied(manager, tag=None, sites=0):
+    """Return {tag: (frames, allocations)} of the allocations, of all or of one tag.
+
+    With `sites`, the address of the call sites, the keys are those.
+    """
+    found = {}
+    table = words(TALLY_SLOTS * TALLY_WORDS)
+    for cursor in cursors(manager, ALLOCATIONS, tag):
+        while not tally(manager.array.address, sites, cursor, table):
+            _empty(table, found)
+        _empty(table, found)
+    return found
+
+
 def _empty(table, found):
-    """Move the counts of a table of owners to the dictionary `found`."""
-    for at in range(0, OWNER_SLOTS * OWNER_WORDS, OWNER_WORDS):
-        if table[at + 1]:
-            frames, allocations = found.get(table[at], (0, 0))
-            found[table[at]] = frames + table[at + 1], allocations + table[at + 2]
-            table[at] = table[at + 1] = table[at + 2] = 0
+    """Move the counts of a tally to the dictionary `found`."""
+    for at in range(0, TALLY_SLOTS * TALLY_WORDS, TALLY_WORDS):
+        if table[at + TALLY_FRAMES]:
+            key = table[at] | table[at + TALLY_HIGH] << 32
+            frames, allocations = found.get(key, (0, 0))
+            found[key] = (
+                frames + table[at + TALLY_FRAMES],
+                allocations + table[at + TALLY_ALLOCATIONS],
+            )
+            for word in range(TALLY_WORDS):
+                table[at + word] = 0

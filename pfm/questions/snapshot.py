@@ -3,6 +3,7 @@
 from collections import namedtuple
 
 from ..address import PAGE_SHIFT
+from ..alloc.sites import site_of, site_text
 from ..report.report import Report
 from ..tags import tag_text
 from ..units import human_size, phys_text
@@ -17,8 +18,9 @@ from .loops import (
     only_in,
 )
 
-# An allocation of `frames` from `pfn` on, with the number `tag`.
-Allocation = namedtuple("Allocation", ("pfn", "frames", "tag"))
+# An allocation of `frames` from `pfn` on, with the number `tag`; `place` is the call site's text
+# where it is known, in what a difference found allocated, else "-".
+Allocation = namedtuple("Allocation", ("pfn", "frames", "tag", "place"))
 
 # Room for allocations that are made while a snapshot is taken.
 _SPARE = 16
@@ -56,12 +58,15 @@ class Snapshot(Report):
         for at in range(self.count):
             yield self.at(at)
 
-    def at(self, index):
-        """Return the allocation of that index."""
+    def at(self, index, sites=0):
+        """Return the allocation of that index, with its place if `sites` has the call sites."""
         word = index * TAKEN_WORDS
-        taken = self.taken
+        pfn = self.taken[word + TAKEN_PFN]
         return Allocation(
-            taken[word + TAKEN_PFN], taken[word + TAKEN_FRAMES], taken[word + TAKEN_TAG]
+            pfn,
+            self.taken[word + TAKEN_FRAMES],
+            self.taken[word + TAKEN_TAG],
+            site_text(site_of(sites, pfn) if sites else 0),
         )
 
     def frames(self):
@@ -82,11 +87,11 @@ class Snapshot(Report):
         )
 
 
-def _only_in(mine, others):
+def _only_in(mine, others, sites=0):
     """Return a list of the allocations of a snapshot that the other does not have."""
     found = words(mine.count)
     count = only_in(mine.taken, mine.count, others.taken, others.count, found)
-    return [mine.at(found[at]) for at in range(count)]
+    return [mine.at(found[at], sites) for at in range(count)]
 
 
 class Difference(Report):
@@ -98,7 +103,7 @@ class Difference(Report):
 
     def __init__(self, before, after):
         super().__init__()
-        self.allocated = _only_in(after, before)
+        self.allocated = _only_in(after, before, after.manager._sites)
         self.freed = _only_in(before, after)
 
     def frames(self):
@@ -107,15 +112,16 @@ class Difference(Report):
 
     def lines(self):
         """Yield the lines of the printed table."""
-        yield "  {:<14} {:>10} {:>10}  Tag".format("From", "Frames", "Size")
+        yield "  {:<14} {:>10} {:>10}  {:<10} Call site".format("From", "Frames", "Size", "Tag")
         for sign, allocations in (("+", self.allocated), ("-", self.freed)):
             for row in allocations[:SHOWN]:
-                yield "{} {} {:>10} {:>10}  {}".format(
+                yield "{} {} {:>10} {:>10}  {:<10} {}".format(
                     sign,
                     phys_text(row.pfn << PAGE_SHIFT),
                     row.frames,
                     human_size(row.frames << PAGE_SHIFT),
                     tag_text(row.tag),
+                    row.place,
                 )
             if len(allocations) > SHOWN:
                 yield "{} and {} more".format(sign, len(allocations) - SHOWN)

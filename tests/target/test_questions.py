@@ -1,10 +1,11 @@
 """Questions about the machine the kernel runs on, and a sandbox on its memory."""
 
+import kernel
 import owners
-from ktap import equal, raises
+from ktap import equal, raises, skip
 
 import pfm
-from pfm import PFM, NotInitialisedError, SandboxInUseError
+from pfm import PFM, NoCallSitesError, NotInitialisedError, SandboxInUseError
 from pfm.lab.compare import Comparison
 from pfm.lab.firstfit import FirstFit
 from pfm.tags import tag_text
@@ -55,6 +56,28 @@ def test_leaks():
     equal(found, [(lost, 4, "lost")])
     equal(leaks.freed, [])
     PFM.free(lost)
+
+
+def _lose(order):
+    return PFM.alloc(order, tag="lost")
+
+
+def test_call_sites():
+    if not PFM.debug:
+        raises(NoCallSitesError, PFM.call_sites)
+        skip("not in debug mode")
+    with PFM.leaks() as leaks:
+        pfn = _lose(3)
+    many = PFM.alloc_many(5, tag="lost")
+    places = {site.place.split(" in ")[1]: site.frames for site in PFM.call_sites("lost").sites}
+    equal(places, {"_lose": 8, "test_call_sites": 5})
+    file, line, function = kernel.call_place(PFM.call_sites("lost").sites[0].site)
+    equal((file.rsplit("/", 1)[-1], function), ("test_questions.py", "_lose"))
+    equal([row.place for row in leaks.allocated], ["{}:{} in _lose".format(file, line)])
+    equal(PFM.call_sites().differences, [])
+    raises(ValueError, kernel.call_place, 0xFFFFFFFF)
+    PFM.free(pfn)
+    PFM.free_many(many)
 
 
 def test_history():
