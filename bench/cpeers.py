@@ -45,6 +45,8 @@ _RESULTS = {
     "buddy_size": 0,
     "buddy_alloc": 2,
     "buddy_blocks": 2,
+    "walk_used": 3,
+    "walk_longest": 3,
 }
 
 

@@ -15,6 +15,7 @@ package(
         "flagrows.py",
         "inits.py",
         "measure.py",
+        "questionrows.py",
         "suite.py",
     ),
     base_path="..",

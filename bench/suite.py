@@ -6,6 +6,7 @@ from .calls import call_rows
 from .copies import copy_rows
 from .flagrows import batch_rows, flag_rows
 from .inits import inits, large_inits
+from .questionrows import question_rows
 
 SIZES = (1 << 16, 1 << 19, 1 << 22, 1 << 24)
 
@@ -22,6 +23,7 @@ def rows():
     for frames in (SIZES[0], SIZES[-1]):
         yield from _step(batch_rows, frames)
         yield from _step(call_rows, frames)
+        yield from _step(question_rows, frames)
     yield from _step(copy_rows)
 
 

@@ -11,7 +11,8 @@ SRC_USERMOD_C += $(addprefix $(PEERS_DIR)/, \
 	copy.c \
 	fill.c \
 	flags.c \
-	reference.c)
+	reference.c \
+	walk.c)
 CFLAGS_USERMOD += -I$(PEERS_DIR)
 
 $(BUILD)/peers/%.o: CFLAGS += -O3 -Wextra

@@ -59,6 +59,8 @@ ACTION(buddy_free, 2, POINTER(0), INT(1));
 RESULT(buddy_blocks, 2, POINTER(0), BITS(1));
 ACTION(buddy_pairs, 3, POINTER(0), BITS(1), INT(2));
 ACTION(buddy_many, 3, POINTER(0), POINTER(1), INT(2));
+RESULT(walk_used, 3, POINTER(0), INT(1), INT(2));
+RESULT(walk_longest, 3, POINTER(0), INT(1), INT(2));
 RESULT(peer_differs, 4, POINTER(0), POINTER(1), INT(2), BITS(3));
 
 #define ENTRY(name) { MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&call_##name##_obj) }
@@ -97,6 +99,8 @@ static const mp_rom_map_elem_t peers_globals_table[] = {
     ENTRY(buddy_blocks),
     ENTRY(buddy_pairs),
     ENTRY(buddy_many),
+    ENTRY(walk_used),
+    ENTRY(walk_longest),
     ENTRY(peer_differs),
 };
 static MP_DEFINE_CONST_DICT(peers_globals, peers_globals_table);

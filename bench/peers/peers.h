@@ -65,6 +65,11 @@ size_t buddy_blocks(const buddy_t *buddy, unsigned order);
 void buddy_pairs(buddy_t *buddy, unsigned order, size_t times);
 void buddy_many(buddy_t *buddy, uint32_t *frames, size_t count);
 
+// walk.c: over the blocks of the frames start..end, a run as one: the frames in use, and the
+// longest range of free frames.
+size_t walk_used(const entry_t *entries, size_t start, size_t end);
+size_t walk_longest(const entry_t *entries, size_t start, size_t end);
+
 // compare.c: the first of `count` entries whose flags under `mask` differ, `count` for none.
 size_t peer_differs(const entry_t *entries, const entry_t *others, size_t count, unsigned mask);
 
