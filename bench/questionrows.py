@@ -12,7 +12,7 @@ from .fakes import machine
 from .measure import compare
 
 # Blocks enough for a walk to miss all caches; under TCG a block takes 0.1 us.
-_BLOCKS = 1 << 19 if ffi else 1 << 16
+_BLOCKS = 1 << 17 if ffi else 1 << 14
 
 
 def _alternate(manager, count):

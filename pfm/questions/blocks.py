@@ -9,8 +9,16 @@ from ..frame.entry import CACHED, FREE, KIND_NAMES, RESERVED, USED
 from ..report.report import Report
 from ..tags import tag_number, tag_text
 from ..units import human_size, phys_text
-from .cursor import cursors
-from .loops import CURSOR_FOUND_TAG, CURSOR_FRAMES, CURSOR_KIND, CURSOR_PFN, CURSOR_RC, next_block
+from .cursor import cursors, words
+from .loops import (
+    FOUND_FRAMES,
+    FOUND_KIND_RC,
+    FOUND_KIND_SHIFT,
+    FOUND_PFN,
+    FOUND_TAG,
+    FOUND_WORDS,
+    walk,
+)
 
 # `frames` from `pfn` on, which `kind` names; `zone` is that of the first.  An allocation has
 # `rc` references and a `tag`, a number; for others both are 0.
@@ -18,6 +26,8 @@ Block = namedtuple("Block", ("pfn", "frames", "kind", "zone", "rc", "tag"))
 
 _KINDS = (FREE, USED, CACHED, RESERVED)
 _NAMES = tuple([KIND_NAMES[kind] for kind in _KINDS])
+
+_RC_MASK = (1 << FOUND_KIND_SHIFT) - 1
 
 # A printed list shows at most this many blocks.
 SHOWN = 20
@@ -58,16 +68,19 @@ class BlockList(Report):
 
     def __iter__(self):
         base = self._manager.array.address
+        # One at a time, since the caller may change what comes next.
+        found = words(FOUND_WORDS)
         for cursor in cursors(self._manager, self._kinds, self._tag, self._low, self._high):
-            while next_block(base, cursor):
-                pfn = cursor[CURSOR_PFN]
+            while walk(base, cursor, found, 1):
+                pfn = found[FOUND_PFN]
+                state = found[FOUND_KIND_RC]
                 yield Block(
                     pfn,
-                    cursor[CURSOR_FRAMES],
-                    KIND_NAMES[cursor[CURSOR_KIND]],
+                    found[FOUND_FRAMES],
+                    KIND_NAMES[state >> FOUND_KIND_SHIFT],
                     zone_of(pfn),
-                    cursor[CURSOR_RC],
-                    cursor[CURSOR_FOUND_TAG],
+                    state & _RC_MASK,
+                    found[FOUND_TAG],
                 )
 
     def lines(self):

@@ -68,7 +68,7 @@ class Questions:
     def snapshot(self):
         """Return the allocations there are now, as `Snapshot`; subtract an earlier one.
 
-        Raises MemoryError.  Cost: two steps per block, 12 bytes per allocation.
+        Raises MemoryError.  Cost: two steps per block, 16 bytes per allocation.
         """
         self._ready()
         return Snapshot(self)

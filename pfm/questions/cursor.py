@@ -3,7 +3,7 @@
 from array import array
 
 from ..address import PFN_LIMIT
-from ..frame.entry import FREE, USED
+from ..frame.entry import USED
 from ..report.report import spans
 from .loops import (
     CURSOR_AT,
@@ -14,15 +14,14 @@ from .loops import (
     CURSOR_WORDS,
 )
 
-_WORD_SIZE = 4
+WORD_SIZE = 4
 
 ALLOCATIONS = 1 << USED
-FREE_BLOCKS = 1 << FREE
 
 
 def words(count):
     """Return `count` 32-bit words of zero for a viper function."""
-    return array("I", bytes(count * _WORD_SIZE))
+    return array("I", bytes(count * WORD_SIZE))
 
 
 def cursors(manager, kinds, tag=None, low=0, high=PFN_LIMIT):

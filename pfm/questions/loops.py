@@ -30,34 +30,33 @@ _SHARED_BIT = const(1 << 8)
 _RC_SHIFT = const(16)
 _WORD_TAG = const(7)
 
-# A walk's cursor: what it looks for (the next frame, the end, a bit for each kind, the tag and
-# whether only that one), then what it found.
+# A walk's cursor: the next frame, the end, a bit for each kind that is wanted, the tag, and
+# whether only that one is.
 CURSOR_AT = const(0)
 CURSOR_END = const(1)
 CURSOR_KINDS = const(2)
 CURSOR_TAG = const(3)
 CURSOR_TAGGED = const(4)
-CURSOR_PFN = const(5)
-CURSOR_FRAMES = const(6)
-CURSOR_KIND = const(7)
-CURSOR_FOUND_TAG = const(8)
-CURSOR_RC = const(9)
-CURSOR_WORDS = const(10)
+CURSOR_WORDS = const(5)
 
-# Words of an allocation in a snapshot: its first frame, its frames, its tag.
-TAKEN_PFN = const(0)
-TAKEN_FRAMES = const(1)
-TAKEN_TAG = const(2)
-TAKEN_WORDS = const(3)
+# Words of what it finds: the first frame, the number of frames, the tag, and the kind and the
+# references as kind << FOUND_KIND_SHIFT | rc.
+FOUND_PFN = const(0)
+FOUND_FRAMES = const(1)
+FOUND_TAG = const(2)
+FOUND_KIND_RC = const(3)
+FOUND_WORDS = const(4)
+FOUND_KIND_SHIFT = const(16)
 
-# Slots of a tally (a tag, or the two halves of a call site; frames; allocations), and how many
-# may be filled.
-TALLY_SLOTS = const(256)
+# Slots of a tally: a tag, or the two halves of a call site; frames; allocations.
+TALLY_SLOTS = const(512)
 TALLY_HIGH = const(1)
 TALLY_FRAMES = const(2)
 TALLY_ALLOCATIONS = const(3)
 TALLY_WORDS = const(4)
-_TALLY_FULL = const(192)
+# Blocks that are found at once, and slots that may be filled before those are counted.
+BATCH = const(128)
+TALLY_FULL = const(256)
 
 # alloc/sites.py
 _SITE_SHIFT = const(3)
@@ -69,55 +68,58 @@ LONGEST_WORDS = const(2)
 
 
 @micropython.viper
-def next_block(base: int, cursor: ptr32) -> int:
-    """Find the next allocation or block of a wanted kind and tag; return 1, or 0 at the end.
+def walk(base: int, cursor: ptr32, found: ptr32, room: int) -> int:
+    """Write the next blocks of a wanted kind and tag to `found`, at most `room`; return how many.
 
-    Reserved frames in a row count as one block.  Cost: a step per block passed, of reserved
-    frames one for each 128 that were never written.
+    An allocated run is one block, and so are reserved frames in a row.  0 is the end.  Cost: a
+    step per block passed, of reserved frames one for each 128 that were never written.
     """
     at = int(cursor[CURSOR_AT])
     end = int(cursor[CURSOR_END])
     kinds = int(cursor[CURSOR_KINDS])
-    while at < end:
+    wanted = int(cursor[CURSOR_TAG])
+    tagged = int(cursor[CURSOR_TAGGED])
+    count = 0
+    i = 0
+    while at < end and count < room:
         e = ptr32(base + (at << _ENTRY_SHIFT))
         state = int(e[0]) >> _STATE_SHIFT
         kind = state >> _STATE_KIND_SHIFT
         size = 1 << (state & _ORDER_MASK)
+        tag = 0
+        references = 0
         if kind == _USED:
             if int(e[_WORD_NEXT]):
                 size = int(e[_WORD_NEXT])
+            tag = int(e[_WORD_TAG])
+            references = int(e[_WORD_RC]) >> _RC_SHIFT
         elif kind == _RESERVED:
             size = int(_reserved(base, at, end)) - at
         elif kind == _TAIL or kind == _COMPOUND_TAIL:
-            size = 1
-            head = int(head_of(base, at))
-            if head:
-                past = head + (
-                    1
-                    << (
-                        (int(ptr32(base + (head << _ENTRY_SHIFT))[0]) >> _STATE_SHIFT)
-                        & _ORDER_MASK
-                    )
-                )
-                if past > at:
-                    size = past - at
+            size = int(_rest(base, at))
         if size > end - at:
             size = end - at
-        if (kinds >> kind) & 1:
-            tag = int(e[_WORD_TAG]) if kind == _USED else 0
-            if int(cursor[CURSOR_TAGGED]) == 0 or (
-                kind == _USED and tag == int(cursor[CURSOR_TAG])
-            ):
-                cursor[CURSOR_PFN] = at
-                cursor[CURSOR_FRAMES] = size
-                cursor[CURSOR_KIND] = kind
-                cursor[CURSOR_FOUND_TAG] = tag
-                cursor[CURSOR_RC] = int(e[_WORD_RC]) >> _RC_SHIFT if kind == _USED else 0
-                cursor[CURSOR_AT] = at + size
-                return 1
+        if (kinds >> kind) & 1 and (tagged == 0 or (kind == _USED and tag == wanted)):
+            found[i] = at
+            found[i + FOUND_FRAMES] = size
+            found[i + FOUND_TAG] = tag
+            found[i + FOUND_KIND_RC] = kind << FOUND_KIND_SHIFT | references
+            i += FOUND_WORDS
+            count += 1
         at += size
-    cursor[CURSOR_AT] = end
-    return 0
+    cursor[CURSOR_AT] = at
+    return count
+
+
+@micropython.viper
+def _rest(base: int, at: int) -> int:
+    """Return how many frames of its block there are from the frame `at`, no head, on."""
+    head = int(head_of(base, at))
+    if head == 0:
+        return 1
+    state = int(ptr32(base + (head << _ENTRY_SHIFT))[0]) >> _STATE_SHIFT
+    size = head + (1 << (state & _ORDER_MASK)) - at
+    return size if size > 0 else 1
 
 
 @micropython.viper
@@ -135,20 +137,19 @@ def _reserved(base: int, at: int, end: int) -> int:
 
 
 @micropython.viper
-def tally(base: int, sites: int, cursor: ptr32, table: ptr32) -> int:
-    """Count the allocations from the cursor on by tag, in the slot of `table` for each tag.
+def tally(sites: int, found: ptr32, count: int, table: ptr32) -> int:
+    """Count `count` found allocations, at most BATCH, by tag in `table`; return the slots filled.
 
-    With `sites`, the address of the call sites (alloc/sites.py), by call site instead.
-    Returns 1 at the end, or 0 when the table must be emptied first.  Cost: a step per block.
+    With `sites`, the address of the call sites (alloc/sites.py), by call site instead.  Cost: a
+    step per allocation.
     """
     filled = 0
-    while filled < _TALLY_FULL:
-        if int(next_block(base, int(cursor))) == 0:
-            return 1
-        low = int(cursor[CURSOR_FOUND_TAG])
+    i = 0
+    while count:
+        low = int(found[i + FOUND_TAG])
         high = 0
         if sites:
-            site = ptr32(sites + (int(cursor[CURSOR_PFN]) << _SITE_SHIFT))
+            site = ptr32(sites + (int(found[i]) << _SITE_SHIFT))
             low = int(site[0])
             high = int(site[1])
         slot = (low ^ low >> 8 ^ low >> 16 ^ high) & (TALLY_SLOTS - 1)
@@ -162,25 +163,11 @@ def tally(base: int, sites: int, cursor: ptr32, table: ptr32) -> int:
             table[at] = low
             table[at + TALLY_HIGH] = high
             filled += 1
-        table[at + TALLY_FRAMES] = int(table[at + TALLY_FRAMES]) + int(cursor[CURSOR_FRAMES])
+        table[at + TALLY_FRAMES] = int(table[at + TALLY_FRAMES]) + int(found[i + FOUND_FRAMES])
         table[at + TALLY_ALLOCATIONS] = int(table[at + TALLY_ALLOCATIONS]) + 1
-    return 0
-
-
-@micropython.viper
-def collect(base: int, cursor: ptr32, taken: ptr32, at: int, capacity: int) -> int:
-    """Write the allocations from the cursor on to `taken`, from index `at` on; return their number.
-
-    Those beyond `capacity` are counted, not written.  Cost: a step per block.
-    """
-    while int(next_block(base, int(cursor))):
-        if at < capacity:
-            word = at * TAKEN_WORDS
-            taken[word + TAKEN_PFN] = int(cursor[CURSOR_PFN])
-            taken[word + TAKEN_FRAMES] = int(cursor[CURSOR_FRAMES])
-            taken[word + TAKEN_TAG] = int(cursor[CURSOR_FOUND_TAG])
-        at += 1
-    return at
+        i += FOUND_WORDS
+        count -= 1
+    return filled
 
 
 @micropython.viper
@@ -193,16 +180,16 @@ def only_in(mine: ptr32, count: int, others: ptr32, other_count: int, found: ptr
     j = 0
     written = 0
     while i < count:
-        at = i * TAKEN_WORDS
+        at = i * FOUND_WORDS
         pfn = int(mine[at])
-        while j < other_count and int(others[j * TAKEN_WORDS]) < pfn:
+        while j < other_count and int(others[j * FOUND_WORDS]) < pfn:
             j += 1
-        other = j * TAKEN_WORDS
+        other = j * FOUND_WORDS
         if (
             j == other_count
             or int(others[other]) != pfn
-            or int(others[other + TAKEN_FRAMES]) != int(mine[at + TAKEN_FRAMES])
-            or int(others[other + TAKEN_TAG]) != int(mine[at + TAKEN_TAG])
+            or int(others[other + FOUND_FRAMES]) != int(mine[at + FOUND_FRAMES])
+            or int(others[other + FOUND_TAG]) != int(mine[at + FOUND_TAG])
         ):
             found[written] = i
             written += 1
@@ -220,18 +207,16 @@ def longest_free(base: int, at: int, end: int, longest: ptr32):
     while at < end:
         state = int(ptr32(base + (at << _ENTRY_SHIFT))[0]) >> _STATE_SHIFT
         kind = state >> _STATE_KIND_SHIFT
-        size = 1
+        size = 1 << (state & _ORDER_MASK)
         if kind == _TAIL or kind == _COMPOUND_TAIL:
             # Inside a block at the start of a region, or in a block that changed since.
+            size = int(_rest(base, at))
             head = int(head_of(base, at))
             if head:
-                state = int(ptr32(base + (head << _ENTRY_SHIFT))[0]) >> _STATE_SHIFT
-                kind = state >> _STATE_KIND_SHIFT
-                size = head + (1 << (state & _ORDER_MASK)) - at
-                if size < 1:
-                    size = 1
-        else:
-            size = 1 << (state & _ORDER_MASK)
+                kind = (
+                    int(ptr32(base + (head << _ENTRY_SHIFT))[0])
+                    >> _STATE_SHIFT + _STATE_KIND_SHIFT
+                )
         if size > end - at:
             size = end - at
         at += size

@@ -8,12 +8,16 @@ from ..tags import tag_number, tag_text
 from ..units import human_size
 from .cursor import ALLOCATIONS, cursors, words
 from .loops import (
+    BATCH,
+    FOUND_WORDS,
     TALLY_ALLOCATIONS,
     TALLY_FRAMES,
+    TALLY_FULL,
     TALLY_HIGH,
     TALLY_SLOTS,
     TALLY_WORDS,
     tally,
+    walk,
 )
 
 # `frames` in `allocations` have the `tag`, a number, whose text is `name`.
@@ -58,22 +62,30 @@ def tallied(manager, tag=None, sites=0):
 
     With `sites`, the address of the call sites, the keys are those.
     """
-    found = {}
+    base = manager.array.address
+    counts = {}
+    filled = 0
     table = words(TALLY_SLOTS * TALLY_WORDS)
+    found = words(BATCH * FOUND_WORDS)
     for cursor in cursors(manager, ALLOCATIONS, tag):
-        while not tally(manager.array.address, sites, cursor, table):
-            _empty(table, found)
-        _empty(table, found)
-    return found
+        count = walk(base, cursor, found, BATCH)
+        while count:
+            filled += tally(sites, found, count, table)
+            if filled > TALLY_FULL:
+                _empty(table, counts)
+                filled = 0
+            count = walk(base, cursor, found, BATCH)
+    _empty(table, counts)
+    return counts
 
 
-def _empty(table, found):
-    """Move the counts of a tally to the dictionary `found`."""
+def _empty(table, counts):
+    """Move the counts of a tally to the dictionary `counts`."""
     for at in range(0, TALLY_SLOTS * TALLY_WORDS, TALLY_WORDS):
         if table[at + TALLY_FRAMES]:
             key = table[at] | table[at + TALLY_HIGH] << 32
-            frames, allocations = found.get(key, (0, 0))
-            found[key] = (
+            frames, allocations = counts.get(key, (0, 0))
+            counts[key] = (
                 frames + table[at + TALLY_FRAMES],
                 allocations + table[at + TALLY_ALLOCATIONS],
             )

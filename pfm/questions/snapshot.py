@@ -4,19 +4,13 @@ from collections import namedtuple
 
 from ..address import PAGE_SHIFT
 from ..alloc.sites import site_of, site_text
+from ..arguments import elements_virt
 from ..report.report import Report
 from ..tags import tag_text
 from ..units import human_size, phys_text
 from .blocks import SHOWN
-from .cursor import ALLOCATIONS, cursors, words
-from .loops import (
-    TAKEN_FRAMES,
-    TAKEN_PFN,
-    TAKEN_TAG,
-    TAKEN_WORDS,
-    collect,
-    only_in,
-)
+from .cursor import ALLOCATIONS, WORD_SIZE, cursors, words
+from .loops import BATCH, FOUND_FRAMES, FOUND_PFN, FOUND_TAG, FOUND_WORDS, only_in, walk
 
 # An allocation of `frames` from `pfn` on, with the number `tag`; `place` is the call site's text
 # where it is known, in what a difference found allocated, else "-".
@@ -26,30 +20,42 @@ Allocation = namedtuple("Allocation", ("pfn", "frames", "tag", "place"))
 _SPARE = 16
 
 
-def _collect(manager, taken, capacity):
+def _collect(manager, taken, room):
+    """Write the allocations to `taken`, which has room for so many; return how many there are."""
+    base = manager.array.address
+    virt = elements_virt(taken)
+    beyond = words(BATCH * FOUND_WORDS)
     count = 0
     for cursor in cursors(manager, ALLOCATIONS):
-        count = collect(manager.array.address, cursor, taken, count, capacity)
+        while True:
+            if count < room:
+                at = virt + count * FOUND_WORDS * WORD_SIZE
+                found = walk(base, cursor, at, room - count)
+            else:
+                found = walk(base, cursor, beyond, BATCH)
+            if not found:
+                break
+            count += found
     return count
 
 
 class Snapshot(Report):
     """The allocations at the time it was taken: iterate for each as an `Allocation`, in order.
 
-    `after - before` is their `Difference`.  It takes twelve bytes of the Python heap for each.
+    `after - before` is their `Difference`.  It takes 16 bytes of the Python heap for each.
     """
 
     def __init__(self, manager):
         super().__init__()
         self.manager = manager
-        capacity = 0
+        room = 0
         self.taken = words(0)
-        self.count = _collect(manager, self.taken, capacity)
+        self.count = _collect(manager, self.taken, room)
         # An interrupt handler may have allocated since they were counted.
-        while self.count > capacity:
-            capacity = self.count + _SPARE
-            self.taken = words(capacity * TAKEN_WORDS)
-            self.count = _collect(manager, self.taken, capacity)
+        while self.count > room:
+            room = self.count + _SPARE
+            self.taken = words(room * FOUND_WORDS)
+            self.count = _collect(manager, self.taken, room)
 
     def __len__(self):
         return self.count
@@ -60,12 +66,12 @@ class Snapshot(Report):
 
     def at(self, index, sites=0):
         """Return the allocation of that index, with its place if `sites` has the call sites."""
-        word = index * TAKEN_WORDS
-        pfn = self.taken[word + TAKEN_PFN]
+        word = index * FOUND_WORDS
+        pfn = self.taken[word + FOUND_PFN]
         return Allocation(
             pfn,
-            self.taken[word + TAKEN_FRAMES],
-            self.taken[word + TAKEN_TAG],
+            self.taken[word + FOUND_FRAMES],
+            self.taken[word + FOUND_TAG],
             site_text(site_of(sites, pfn) if sites else 0),
         )
 
