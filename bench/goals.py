@@ -94,6 +94,13 @@ GOALS = (
     Goal(_SPLITS, Kind.NANOSECONDS, 190),
     Goal(_MANY, Kind.NANOSECONDS, 5),
     Goal(_MANY, Kind.RATIO, 1, ("C buddy",)),
+    Goal("largest_free()", Kind.RATIO, 3, ("C walk",)),
+    Goal("blocks(), sums", Kind.RATIO, 4, ("C walk",)),
+    Goal("fragmentation(9)", Kind.RATIO, 6, ("C walk",)),
+    Goal("owners()", Kind.RATIO, 8, ("C walk",)),
+    Goal("snapshot()", Kind.RATIO, 15, ("C walk",)),
+    Goal("History.sample()", Kind.NANOSECONDS, 400),
+    Goal("sandbox, opened and closed", Kind.NANOSECONDS, 2, unit="ms", scale=1e6),
     *(Goal(work, Kind.GROWTH, 1.2) for work in HOT),
     *(Goal(work, Kind.GROWTH, 1.2, port=TARGET) for work in HOT),
     Goal(

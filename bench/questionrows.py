@@ -2,17 +2,23 @@
 
 from array import array
 
-from pfm import Zone
+from pfm import PFM, Sandbox, Zone
+from pfm.address import PAGE_SHIFT
 from pfm.alloc.zone import zone_of
+from pfm.frame.entry import ENTRY_SIZE
 from pfm.testing import ffi
 
 from .agree import agree
 from .cpeers import peers
-from .fakes import machine
+from .fakes import lazy_machine, machine, memory
 from .measure import compare
 
 # Blocks enough for a walk to miss all caches; under TCG a block takes 0.1 us.
 _BLOCKS = 1 << 17 if ffi else 1 << 14
+
+# 64 MiB.
+_SANDBOX_FRAMES = 1 << 14
+_MIB_SHIFT = 20
 
 
 def _alternate(manager, count):
@@ -44,13 +50,13 @@ def question_rows(frames):
 
     agree("owners()", "C walk", used(), manager.owners().total)
     agree("snapshot()", "C walk", used(), manager.snapshot().frames())
-    agree("blocks()", "C walk", used(), sum([b.frames for b in manager.blocks("used")]))
+    agree("blocks()", "C walk", used(), manager.blocks("used").sums()[1])
     agree("largest_free()", "C walk", longest(), manager.largest_free(top).zones[0].frames)
-    units = len([None for _ in manager.blocks()])
+    units = manager.blocks().sums()[0]
     rows = []
     for work, ours, walk in (
         ("owners()", manager.owners, used),
-        ("blocks(), none found", lambda: list(manager.blocks(tag="none")), used),
+        ("blocks(), sums", manager.blocks("used").sums, used),
         ("largest_free()", manager.largest_free, longest),
         ("fragmentation(9)", lambda: manager.fragmentation(9), longest),
         ("snapshot()", manager.snapshot, used),
@@ -59,4 +65,23 @@ def question_rows(frames):
     history = manager.record()
     rows += compare("History.sample()", frames, "call", 1, [("pfm", history.sample)])
     fake.close()
+    return rows
+
+
+def sandbox_rows():
+    """Return the rows of a sandbox that is opened and closed."""
+    # On the target no fake machine has memory behind its frames.
+    fake = lazy_machine(2 * _SANDBOX_FRAMES) if ffi else None
+    lender = fake.boot() if fake else PFM
+    size = _SANDBOX_FRAMES * ENTRY_SIZE
+    scratch = memory(size)
+
+    def ours():
+        Sandbox(lender, _SANDBOX_FRAMES << PAGE_SHIFT >> _MIB_SHIFT).close()
+
+    jobs = [("pfm", ours), ("C memset", lambda: peers.peer_memset(scratch.virt, size))]
+    rows = compare("sandbox, opened and closed", _SANDBOX_FRAMES, "sandbox", 1, jobs)
+    scratch.close()
+    if fake:
+        fake.close()
     return rows

@@ -6,7 +6,7 @@ from .calls import call_rows
 from .copies import copy_rows
 from .flagrows import batch_rows, flag_rows
 from .inits import inits, large_inits
-from .questionrows import question_rows
+from .questionrows import question_rows, sandbox_rows
 
 SIZES = (1 << 16, 1 << 19, 1 << 22, 1 << 24)
 
@@ -24,6 +24,7 @@ def rows():
         yield from _step(batch_rows, frames)
         yield from _step(call_rows, frames)
         yield from _step(question_rows, frames)
+    yield from _step(sandbox_rows)
     yield from _step(copy_rows)
 
 

@@ -11,12 +11,14 @@ from ..tags import tag_number, tag_text
 from ..units import human_size, phys_text
 from .cursor import cursors, words
 from .loops import (
+    BATCH,
     FOUND_FRAMES,
     FOUND_KIND_RC,
     FOUND_KIND_SHIFT,
     FOUND_PFN,
     FOUND_TAG,
     FOUND_WORDS,
+    total,
     walk,
 )
 
@@ -66,11 +68,27 @@ class BlockList(Report):
             zone = zone_number(zone)
             self._low, self._high = Zone.BOUNDS[zone], Zone.BOUNDS[zone + 1]
 
+    def _cursors(self):
+        return cursors(self._manager, self._kinds, self._tag, self._low, self._high)
+
+    def sums(self):
+        """Return the numbers of the blocks and of their frames.  Cost: a step per block."""
+        base = self._manager.array.address
+        found = words(BATCH * FOUND_WORDS)
+        blocks = frames = 0
+        for cursor in self._cursors():
+            count = walk(base, cursor, found, BATCH)
+            while count:
+                blocks += count
+                frames += total(found, count)
+                count = walk(base, cursor, found, BATCH)
+        return blocks, frames
+
     def __iter__(self):
         base = self._manager.array.address
         # One at a time, since the caller may change what comes next.
         found = words(FOUND_WORDS)
-        for cursor in cursors(self._manager, self._kinds, self._tag, self._low, self._high):
+        for cursor in self._cursors():
             while walk(base, cursor, found, 1):
                 pfn = found[FOUND_PFN]
                 state = found[FOUND_KIND_RC]
@@ -88,20 +106,21 @@ class BlockList(Report):
         yield "{:<14} {:>10} {:>10}  {:<8} {:<6} {:>5} Tag".format(
             "From", "Frames", "Size", "Kind", "Zone", "Refs"
         )
-        blocks = frames = 0
+        shown = 0
         for block in self:
-            if blocks < SHOWN:
-                yield "{} {:>10} {:>10}  {:<8} {:<6} {:>5} {}".format(
-                    phys_text(block.pfn << PAGE_SHIFT),
-                    block.frames,
-                    human_size(block.frames << PAGE_SHIFT),
-                    block.kind,
-                    Zone.NAMES[block.zone],
-                    block.rc or "-",
-                    tag_text(block.tag),
-                )
-            blocks += 1
-            frames += block.frames
-        if blocks > SHOWN:
-            yield "and {} more".format(blocks - SHOWN)
+            if shown == SHOWN:
+                break
+            shown += 1
+            yield "{} {:>10} {:>10}  {:<8} {:<6} {:>5} {}".format(
+                phys_text(block.pfn << PAGE_SHIFT),
+                block.frames,
+                human_size(block.frames << PAGE_SHIFT),
+                block.kind,
+                Zone.NAMES[block.zone],
+                block.rc or "-",
+                tag_text(block.tag),
+            )
+        blocks, frames = self.sums()
+        if blocks > shown:
+            yield "and {} more".format(blocks - shown)
         yield "{} blocks, {} frames, {}".format(blocks, frames, human_size(frames << PAGE_SHIFT))

@@ -171,6 +171,18 @@ def tally(sites: int, found: ptr32, count: int, table: ptr32) -> int:
 
 
 @micropython.viper
+def total(found: ptr32, count: int) -> int:
+    """Return the sum of the frames of `count` found blocks."""
+    frames = 0
+    i = 0
+    while count:
+        frames += int(found[i + FOUND_FRAMES])
+        i += FOUND_WORDS
+        count -= 1
+    return frames
+
+
+@micropython.viper
 def only_in(mine: ptr32, count: int, others: ptr32, other_count: int, found: ptr32) -> int:
     """Write to `found` the indices of those of `mine` that are not in `others`; return how many.
 

@@ -10,7 +10,7 @@ from ..tags import tag_text
 from ..units import human_size, phys_text
 from .blocks import SHOWN
 from .cursor import ALLOCATIONS, WORD_SIZE, cursors, words
-from .loops import BATCH, FOUND_FRAMES, FOUND_PFN, FOUND_TAG, FOUND_WORDS, only_in, walk
+from .loops import BATCH, FOUND_FRAMES, FOUND_PFN, FOUND_TAG, FOUND_WORDS, only_in, total, walk
 
 # An allocation of `frames` from `pfn` on, with the number `tag`; `place` is the call site's text
 # where it is known, in what a difference found allocated, else "-".
@@ -77,7 +77,7 @@ class Snapshot(Report):
 
     def frames(self):
         """Return how many frames were allocated."""
-        return sum([allocation.frames for allocation in self])
+        return total(self.taken, self.count)
 
     def __sub__(self, before):
         """Return the `Difference` from `before` to this.  Raises TypeError."""

@@ -28,6 +28,8 @@ def test_blocks_cover_the_frames_of_each_entry():
     def check(manager, recount):
         for name, kinds in KINDS.items():
             blocks = list(manager.blocks(name))
+            frames = sum([block.frames for block in blocks])
+            equal(manager.blocks(name).sums(), (len(blocks), frames))
             _cover(blocks, recount, kinds)
             equal({block.kind for block in blocks} - {name}, set())
         _cover(list(manager.blocks()), recount, [k for kinds in KINDS.values() for k in kinds])
