@@ -90,7 +90,7 @@ def test_no_error_leaves_a_lock():
         pfn = pfm.alloc()
         calls = [
             (call, args)
-            for wrong in (None, 1.5, "1", (), 1 << 70, -1)
+            for wrong in (None, 1.5, b"1", (), 1 << 70, -1)
             for call, args in (
                 (pfm.alloc, (wrong,)),
                 (pfm.alloc, (0, wrong if wrong is not None else 1.5)),
