@@ -37,6 +37,9 @@ class _LentMachine:
     def leave_loader(self, manager):
         """Do nothing: no loader has memory here."""
 
+    def leave_acpi(self, manager):
+        """Do nothing: nor has ACPI."""
+
 
 class Sandbox(PageFrameManager):
     """A manager of `mib` MiB that `lender`, any initialised manager, lends.
