@@ -19,7 +19,7 @@ SILENCE = 30
 RETRY = 1
 
 # More bytes than the input buffer holds.
-MORE_THAN_FITS = 1100
+MORE_THAN_FITS = 20000
 
 # Of each layout some keys with what they type, as printed on keyboards of that country.
 PRINTED = {
