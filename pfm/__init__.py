@@ -16,7 +16,11 @@ from .alloc.zone import Zone
 from .errors import (
     AlreadyInitialisedError,
     ArgumentError,
+    CacheInUseError,
+    CacheNameError,
+    DoubleFreeError,
     FlagsRangeError,
+    ForeignFreeError,
     FrameCorruptError,
     FrameNotPresentError,
     FrameRangeError,
@@ -30,6 +34,8 @@ from .errors import (
     NoMemoryMapError,
     NoRoomError,
     NotInitialisedError,
+    ObjectCorruptError,
+    ObjectStateError,
     OutOfFramesError,
     PFMError,
     PolicyError,
@@ -41,6 +47,7 @@ from .frame.entry import PageFrame
 from .frame.flags import PageFlags, decode_flags
 from .lab.sandbox import Sandbox
 from .manager import PageFrameManager
+from .slab.cache import Cache
 
 __version__ = "0.2.0"
 

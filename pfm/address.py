@@ -10,6 +10,7 @@ from micropython import const
 # Intel SDM volume 3, 4.3: the smallest page of x86-64 paging.
 PAGE_SHIFT = const(12)
 PAGE_SIZE = const(1 << 12)
+PAGE_MASK = const((1 << 12) - 1)
 
 # Intel SDM volume 3, 4.1.4: MAXPHYADDR is at most 52.
 PHYS_LIMIT = const(1 << 52)

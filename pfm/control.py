@@ -1,4 +1,4 @@
-"""Layout of the control page: the allocator's own state in memory.
+"""Layout of the control pages: the allocator's own state in memory.
 
     offset            contents
          0 to   767   the structs of the three zones (alloc/zone.py)
@@ -6,9 +6,11 @@
        832 to   895   the processor's struct (processor.py)
        896 to   959   the same struct for `clear_flags`
       1024            magazines, one per processor (alloc/magazine.py)
+      behind them     the structs of the object caches (slab/caches.py)
+      behind them     stocks of objects, one set per processor (slab/stock.py)
 
-It starts at the first of the array's own frames, so viper code reaches it without the Python
-heap, and it survives a soft reset.
+They start at the first of the array's own frames, so viper code reaches them without the
+Python heap, and they survive a soft reset.
 """
 
 from micropython import const
@@ -28,10 +30,26 @@ CPU_SIZE = const(64)
 MAGAZINES_OFFSET = const(1024)
 MAGAZINE_SIZE = const(512)
 
+# For 128 classes of objects each.
+CACHE_SIZE = const(80)
+CACHES_SIZE = const(128 * 80)
+STOCK_SHIFT = const(5)
+STOCKS_SIZE = const(128 << 5)
+
+
+def caches_offset(processors):
+    """Return the offset of the object caches' structs."""
+    return MAGAZINES_OFFSET + processors * MAGAZINE_SIZE
+
+
+def stocks_offset(processors):
+    """Return the offset of the first processor's stocks of objects."""
+    return caches_offset(processors) + CACHES_SIZE
+
 
 def size(processors):
     """Return the size of the control memory for `processors` processors, in bytes."""
-    return MAGAZINES_OFFSET + processors * MAGAZINE_SIZE
+    return stocks_offset(processors) + processors * STOCKS_SIZE
 
 
 def fits(what, found, room):

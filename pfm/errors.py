@@ -163,6 +163,79 @@ class FrameCorruptError(PFMError):
         self.value = value
 
 
+def _address_name(virt):
+    # An address is signed where the Python heap is to be spared.
+    return "v0x{:x}".format(virt & 0xFFFF_FFFF_FFFF_FFFF)
+
+
+class ObjectStateError(PFMError):
+    """No object begins at the address `virt`, so `action` cannot be done: `state` says what is there."""
+
+    def __init__(self, action, virt, state):
+        super().__init__("cannot {} {}: {}".format(action, _address_name(virt), state))
+        self.action = action
+        self.virt = virt
+        self.state = state
+
+
+class DoubleFreeError(PFMError):
+    """The object at `virt`, of the cache named `cache`, is free: freed already, or never allocated."""
+
+    def __init__(self, virt, cache):
+        super().__init__("object {} of {} is free already".format(_address_name(virt), cache))
+        self.virt = virt
+        self.cache = cache
+
+
+class ForeignFreeError(PFMError):
+    """The object at `virt` was to be freed to the cache `cache`, but belongs to `owner`."""
+
+    def __init__(self, virt, cache, owner):
+        super().__init__("object {} is of {}, not of {}".format(_address_name(virt), owner, cache))
+        self.virt = virt
+        self.cache = cache
+        self.owner = owner
+
+
+class ObjectCorruptError(PFMError):
+    """Debug mode found an object's surroundings modified.
+
+    Of the object at `virt`, of the cache named `cache`, the byte at `at` has the `value`; `what`
+    says what was done to it, `tag` who allocated it (0: it is free).
+    """
+
+    def __init__(self, virt, cache, at, value, what, tag):
+        super().__init__(
+            "object {} of {}, tag 0x{:x}, {}: 0x{:02x} at {}".format(
+                _address_name(virt), cache, tag, what, value, _address_name(at)
+            )
+        )
+        self.virt = virt
+        self.cache = cache
+        self.at = at
+        self.value = value
+        self.what = what
+        self.tag = tag
+
+
+class CacheNameError(PFMError):
+    """There can be no cache, or there is none, by this `name`; `why` says why."""
+
+    def __init__(self, name, why):
+        super().__init__("cache {}: {}".format(name, why))
+        self.name = name
+        self.why = why
+
+
+class CacheInUseError(PFMError):
+    """The cache `name` cannot be closed while `objects` of its objects are in use."""
+
+    def __init__(self, name, objects):
+        super().__init__("cache {} has {} objects in use".format(name, objects))
+        self.name = name
+        self.objects = objects
+
+
 class InvariantError(PFMError):
     """`PFM.check()` found an `invariant` broken: `found` instead of `expected`.
 

@@ -16,6 +16,9 @@ raises the errors.
     free                     the head of a used block, no run, not compound, one reference,
                              its lock free; unless `lock.PLAIN`: an order 0 frame of the
                              highest zone, and the magazine has room
+    malloc                   no argument but `size`, and the processor's stock has an object
+    mfree                    a small integer, an object of `malloc` without the mark of a free
+                             one, and the stock has room
 
 What it may skip, and why:
 
@@ -26,7 +29,8 @@ What it may skip, and why:
   interrupts exist they are off while it is used.
 - Lower zones, watermarks and draining the magazine in search of memory: when the first attempt
   fails, the slow path does them.
-- Poison: in debug mode `alloc` and `free` get no fast path.
+- The cache's lock, for objects: the stock belongs to this processor, as the magazine does.
+- Poison and red zones: in debug mode `alloc`, `free`, `malloc` and `mfree` get no fast path.
 
 All that a fast path needs is in one struct (processor.py), so it holds a single address.
 
@@ -85,6 +89,29 @@ _DMA32_END = const(1 << (32 - 12))
 _MAGAZINE_FRAMES = const(64)
 _MAGAZINE_BATCH = const(32)
 
+# slab/classes.py
+_ALIGN_SHIFT = const(4)
+_SIZE_MAX = const(2 << 20)
+_GENERAL = const(64)
+
+# slab/stock.py
+_STOCK_COUNT = const(2)
+_STOCK_LIMIT = const(3)
+_STOCK_STRIDE = const(4)
+_STOCK_RECIPROCAL = const(5)
+_RECIPROCAL_SHIFT = const(31)
+_MARK_WORD = const(2)
+
+# slab/slabs.py
+_CLASS_MASK = const(0xFF)
+
+# control.py
+_STOCK_SHIFT = const(5)
+
+# address.py
+_PAGE_SHIFT = const(12)
+_PAGE_SIZE = const(1 << 12)
+
 # processor.py
 _CPU_FIRST = const(2)
 _CPU_LAST = const(3)
@@ -95,6 +122,8 @@ _CPU_MAGAZINE = const(7)
 _CPU_TOP_FIRST = const(8)
 _CPU_GUARDS = const(9)
 _CPU_OWNER = const(11)
+_CPU_HHDM = const(12)
+_CPU_STOCKS = const(14)
 
 # Default of `order` and `tag`.
 _DEFAULT = const(0)
@@ -258,6 +287,113 @@ class _Alloc:
         return self._long(order, zone, zero, tag, compound)
 
 
+def _mallocer(cpu, long, take):
+    @micropython.native
+    def malloc(size, tag=0):
+        if tag is _DEFAULT and size.__class__ is _INT:
+            virt = take(cpu, size)
+            if virt:
+                return virt
+        return long(size, tag)
+
+    return malloc
+
+
+def _mfreer(cpu, long, give, integer):
+    @micropython.viper
+    def mfree(virt):
+        if virt.__class__ is integer and (virt | virt) is virt and int(give(cpu, virt)):
+            return
+        long(virt)
+
+    return mfree
+
+
+@micropython.viper
+def _take_object(cpu: int, size) -> int:
+    """Take an object for `size` bytes from the processor's stock; return its address or 0."""
+    if (size | size) is not size:
+        return 0
+    units = (int(size) - 1) >> _ALIGN_SHIFT
+    if units < 0 or units >= _SIZE_MAX >> _ALIGN_SHIFT:
+        return 0
+    h = ptr32(cpu)
+    # As `class_of` of slab/classes.py does it.
+    stock = (int(h[_CPU_STOCKS]) | int(h[_CPU_STOCKS + 1]) << 32) + (1 << _STOCK_SHIFT)
+    while units >= 8:
+        units >>= 1
+        stock += 4 << _STOCK_SHIFT
+    s = ptr32(stock + (units << _STOCK_SHIFT))
+    found = int(s[0]) | int(s[1]) << 32
+    if found:
+        o = ptr32(found)
+        s[0] = o[0]
+        s[1] = o[1]
+        s[_STOCK_COUNT] = int(s[_STOCK_COUNT]) - 1
+        o[_MARK_WORD] = 0
+    return found
+
+
+@micropython.viper
+def _take_object_masked(cpu: int, size) -> int:
+    """Do as `_take_object` with interrupts off, since a handler uses the same stock."""
+    irq = int(disable_irq())
+    found = int(_take_object(cpu, size))
+    enable_irq(irq)
+    return found
+
+
+@micropython.viper
+def _give_object(cpu: int, virt: int) -> int:
+    """Free an object of `malloc` into the processor's stock; return 1, or 0 for the slow path.
+
+    The checks are those of `find` in slab/slabs.py.
+    """
+    h = ptr32(cpu)
+    offset = virt - (int(h[_CPU_HHDM]) | int(h[_CPU_HHDM + 1]) << 32)
+    frame = offset >> _PAGE_SHIFT
+    if frame < int(h[_CPU_FIRST]) or frame > int(h[_CPU_LAST]):
+        return 0
+    base = int(h[0]) | int(h[1]) << 32
+    e = ptr32(base + (frame << _ENTRY_SHIFT))
+    if (int(e[0]) >> _KIND_SHIFT) == _COMPOUND_TAIL:
+        frame = int(e[_WORD_NEXT])
+        e = ptr32(base + (frame << _ENTRY_SHIFT))
+    number = int(e[_WORD_RC]) & _CLASS_MASK
+    # A slab of `malloc`: a used head with a list of objects.
+    if (int(e[0]) >> _KIND_SHIFT) != _USED or int(e[_WORD_LIST_LOW]) == 0 or number > _GENERAL:
+        return 0
+    offset -= frame << _PAGE_SHIFT
+    s = ptr32((int(h[_CPU_STOCKS]) | int(h[_CPU_STOCKS + 1]) << 32) + (number << _STOCK_SHIFT))
+    stride = int(s[_STOCK_STRIDE])
+    index = ((offset >> _ALIGN_SHIFT) * int(s[_STOCK_RECIPROCAL])) >> _RECIPROCAL_SHIFT
+    count = int(s[_STOCK_COUNT]) + 1
+    o = ptr32(virt)
+    if (
+        index * stride != offset
+        or offset + stride > _PAGE_SIZE << (int(e[0]) >> _STATE_SHIFT & _ORDER_MASK)
+        or count > int(s[_STOCK_LIMIT])
+        or (int(o[_MARK_WORD]) ^ virt ^ -1) << 32 == 0
+    ):
+        return 0
+    o[0] = s[0]
+    o[1] = s[1]
+    o[_MARK_WORD] = virt ^ -1
+    s[0] = virt
+    s[1] = virt >> 32
+    s[_STOCK_COUNT] = count
+    return 1
+
+
+@micropython.viper
+def _give_object_masked(cpu: int, virt: int) -> int:
+    """Do as `_give_object` with interrupts off, since a handler uses the same stock."""
+    irq = int(disable_irq())
+    done = int(_give_object(cpu, virt))
+    enable_irq(irq)
+    return done
+
+
 @micropython.viper
 def _change_locked(cpu: int, frame: int, bits: int) -> int:
     """Change the flags of a frame under its lock; return 1, or 0 if the lock is taken."""
@@ -381,8 +517,8 @@ def _give_block(cpu: int, frame: int) -> int:
 def install(manager, cpu, base):
     """Store the fast paths on `manager`; `cpu` is the address of the struct.
 
-    In debug mode `alloc` and `free` get none, since poison has to be written and verified.  A
-    call that differs from that of the class `base` gets none either, so that an override is
+    In debug mode those that allocate and free get none, since poison has to be written and
+    verified.  A call that differs from that of the class `base` gets none either, so that an override is
     what gets called.  Raises MemoryError with nothing installed.
     """
     clear = cpu - _CPU_OFFSET + _CPU_CLEAR_OFFSET
@@ -396,6 +532,11 @@ def install(manager, cpu, base):
     if not manager.debug:
         single = _take_frame if PLAIN else _take_frame_masked
         ways["alloc"] = _Alloc(cpu, manager.alloc, single, _take_block).alloc
+        take = _take_object if PLAIN else _take_object_masked
+        ways["malloc"] = _mallocer(cpu, manager.malloc, take)
+        ways["mfree"] = _mfreer(
+            cpu, manager.mfree, _give_object if PLAIN else _give_object_masked, int
+        )
         ways["free"] = _freer(cpu, manager.free, _give_block if PLAIN else _give_frame_locked, int)
     own = manager.__dict__
     names = [

@@ -39,6 +39,8 @@ from .memmap import protocol
 from .memmap.regions import adopt, partition, read
 from .questions.calls import Questions
 from .report.calls import Reports
+from .slab.caches import open_general
+from .slab.objects import Objects
 from .state import State
 from .units import human_size
 
@@ -65,6 +67,8 @@ _ATTACHED = (
     "_first",
     "_last",
     "_cpu",
+    "_caches",
+    "_stocks",
     "_managed",
     "_top",
     "_sites",
@@ -74,7 +78,9 @@ _ATTACHED = (
 _PROCESSORS = const(1)
 
 
-class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Questions, Zones, State):
+class PageFrameManager(
+    Blocks, Runs, Many, Objects, ManyFlags, Reports, Questions, Zones, State
+):
     """Manages every frame of a machine; the kernel's instance is `pfm.PFM`.
 
     `log` prints what init does; `log.level` sets how much.  `space` is the address space in
@@ -141,6 +147,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Questions, Zones,
                 frames.mark_tables(self._zones[0])
                 self.space = space
                 self._open()
+                open_general(self._caches, self._stocks, self.debug)
                 self._note_sites()
                 self._run()
             except BaseException as error:
@@ -199,7 +206,9 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Questions, Zones,
         page = signed(machine.hhdm + frames.control_phys)
         self._zones = tuple([page + zone * control.ZONE_SIZE for zone in range(control.ZONES)])
         self._magazines = page + control.MAGAZINES_OFFSET
-        self._cpu = processor.write(page, frames)
+        self._caches = page + control.caches_offset(_PROCESSORS)
+        self._stocks = page + control.stocks_offset(_PROCESSORS)
+        self._cpu = processor.write(page, frames, self._hhdm, self._stocks)
 
     def _note_sites(self):
         """Note call sites from here on, in debug mode."""
@@ -270,6 +279,7 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Questions, Zones,
                 for region in self.regions:
                     if region.usable:
                         self._free_all(region, lasting)
+                self._survive(lasting)
                 self._drain()
                 self._note_sites()
                 self._run()
@@ -291,8 +301,9 @@ class PageFrameManager(Blocks, Runs, Many, ManyFlags, Reports, Questions, Zones,
         while pfn < region.end:
             entry = PageFrame.at(self._base + (pfn << ENTRY_SHIFT))
             after = pfn + (1 << (entry.state & ORDER_MASK))
-            if entry.tag not in lasting:
+            if self._tag_of(entry) not in lasting:
                 entry.rc = 1
+                entry.freelist_va = 0
                 self._free(pfn)
                 self._drain()
                 # The block may have merged with those after it.

@@ -10,6 +10,8 @@
          9     number of guards that hold a frame's lock
         10     interrupt state before the first of them
         11     number under which the processor holds locks
+        12, 13 offset of the HHDM
+        14, 15 address of the processor's stocks of objects
 
 It is there twice: `clear_flags` has its own, which differs in word 6 alone.
 """
@@ -34,6 +36,8 @@ CPU = {
     "guards": 36 | uctypes.UINT32,
     "irq": 40 | uctypes.UINT32,
     "owner": 44 | uctypes.UINT32,
+    "hhdm": 48 | uctypes.UINT64,
+    "stocks": 56 | uctypes.UINT64,
 }
 
 fits("a processor's struct", uctypes.sizeof(CPU), CPU_SIZE)
@@ -49,6 +53,8 @@ CPU_TOP_FIRST = const(8)
 CPU_GUARDS = const(9)
 CPU_IRQ = const(10)
 CPU_OWNER = const(11)
+CPU_HHDM = const(12)
+CPU_STOCKS = const(14)
 
 
 @micropython.viper
@@ -65,8 +71,11 @@ def set_top(cpu: int, zone: int, first: int):
     h[CPU_TOP_FIRST] = first
 
 
-def write(page, frames):
-    """Write both structs to the control page at `page`; return the address of the first."""
+def write(page, frames, hhdm, stocks):
+    """Write both structs to the control page at `page`; return the address of the first.
+
+    `hhdm` is the offset of the HHDM, `stocks` the address of the processor's stocks.
+    """
     for offset, turned in ((CPU_OFFSET, 0), (CPU_CLEAR_OFFSET, FLAGS_MASK)):
         state = uctypes.struct(page + offset, CPU)
         state.base = frames.base
@@ -79,4 +88,6 @@ def write(page, frames):
         state.magazine = MAGAZINES_OFFSET
         state.guards = 0
         state.owner = context()
+        state.hhdm = hhdm
+        state.stocks = stocks
     return page + CPU_OFFSET

@@ -44,6 +44,9 @@ class State:
     _zones = ()
     _magazines = 0
     _cpu = 0
+    # Addresses of the object caches' structs, and of the first processor's stocks.
+    _caches = 0
+    _stocks = 0
     _processors = 0
     # The highest zone with a usable frame, -1 for none, and the number of usable frames.
     _top = -1

@@ -156,10 +156,12 @@ class Blocks:
     def drain(self):
         """Drain the calling processor's magazine to the free lists, where its frames merge.
 
-        Raises LockHeldError, LockTimeoutError, NotInitialisedError.  Cost: a step per frame
+        Before, its stocks of objects go back to their slabs, and empty slabs to it.  Raises
+        LockHeldError, LockTimeoutError, NotInitialisedError.  Cost: a step per object, frame
         and order merged.
         """
         self._ready()
+        self._trim()
         self._drain()
 
     @micropython.native
@@ -214,7 +216,8 @@ class Blocks:
 
     @micropython.native
     def _alloc_slow(self, top, order):
-        """Drain the magazine, so that its frames merge, and retry.  Raises OutOfFramesError."""
+        """Give back what is kept at hand, so that it merges, and retry.  Raises OutOfFramesError."""
+        self._trim()
         self._drain()
         pfn = self._take(top, order)
         if not pfn:
@@ -309,6 +312,8 @@ class Blocks:
             raise RefcountError(action, pfn, entry.rc)
         if code == references.RC_FULL:
             raise RefcountError(action, pfn, RC_MAX)
+        if code == references.IN_SLAB:
+            raise FrameStateError(action, pfn, "slab of " + self._name(entry.size_class))
         if entry.state >> STATE_KIND_SHIFT == ABSENT:
             raise FrameNotPresentError(pfn)
         raise FrameStateError(action, pfn, self.describe(pfn))

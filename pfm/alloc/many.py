@@ -110,6 +110,7 @@ class Many:
     def _fill_array(self, frames, count, top, tag):
         done = self._take_many(frames, count, 0, top, tag)
         if done < count:
+            self._trim()
             self._drain()
             done = self._take_many(frames, count, done, top, tag)
         if done < count:
@@ -211,6 +212,8 @@ class Many:
             self._refuse("free", pfn, -entry.lock)
         if entry.state >> STATE_KIND_SHIFT != USED:
             self._refuse("free", pfn, references.NOT_USED)
+        if entry.freelist_va:
+            self._refuse("free", pfn, references.IN_SLAB)
         if entry.rc > 1:
             self._refuse("free", pfn, references.SHARED)
         what = (

@@ -14,6 +14,8 @@ _USED = const(2)
 _KIND_SHIFT = const(29)
 _WORD_RC = const(3)
 _RC_SHIFT = const(16)
+_WORD_LIST_LOW = const(4)
+_WORD_LIST_HIGH = const(5)
 _LOCK_OFFSET = const(24)
 _RC_MAX = const(0xFFFF)
 
@@ -22,6 +24,7 @@ _RC_MAX = const(0xFFFF)
 NOT_USED = const(-1 << 20)
 SHARED = const((-1 << 20) - 1)
 RC_FULL = const((-1 << 20) - 2)
+IN_SLAB = const((-1 << 20) - 3)
 
 
 @micropython.viper
@@ -42,6 +45,8 @@ def drop_ref(entry: int, owner: int, unref: int) -> int:
     result = word
     if (word >> _KIND_SHIFT) != _USED:
         result = NOT_USED
+    elif int(e[_WORD_LIST_LOW]) | int(e[_WORD_LIST_HIGH]):
+        result = IN_SLAB
     else:
         rc = int(e[_WORD_RC]) >> _RC_SHIFT
         if rc > 1:
@@ -67,7 +72,9 @@ def add_ref(entry: int, owner: int) -> int:
     if irq < 0:
         return irq
     result = int(NOT_USED)
-    if (int(e[0]) >> _KIND_SHIFT) == _USED:
+    if (int(e[_WORD_LIST_LOW]) | int(e[_WORD_LIST_HIGH])) != 0:
+        result = int(IN_SLAB)
+    elif (int(e[0]) >> _KIND_SHIFT) == _USED:
         rc = int(e[_WORD_RC]) >> _RC_SHIFT
         if rc == _RC_MAX:
             result = int(RC_FULL)

@@ -71,6 +71,7 @@ class Runs:
         tag = tag_number(tag)
         pfn = self._take_run(top, count, align, end)
         if not pfn:
+            self._trim()
             self._drain()
             pfn = self._take_run(top, count, align, end)
         if not pfn:

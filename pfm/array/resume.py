@@ -27,7 +27,7 @@ _SHARED_MASK = const(0xFF00)
 _WORD_LOCK = const(6)
 
 # "pfm" and a version of the layout.
-MAGIC = const(0x70666D01)
+MAGIC = const(0x70666D02)
 
 SAVED = {
     "magic": 0 | uctypes.UINT32,

@@ -15,6 +15,7 @@ from ..frame.entry import ABSENT, GRANULE_SHIFT, RESERVED
 from ..lock import acquire, context, release
 from ..memmap.regions import FRAME_ARRAY
 from . import loops
+from .slabs import SlabWalk
 
 # Indexed by the codes of loops.py.
 INVARIANTS = (
@@ -43,6 +44,11 @@ INVARIANTS = (
     "zone-present",
     "watermark",
     "array-reserved",
+    "slab-class",
+    "slab-objects",
+    "slab-list",
+    "slab-counts",
+    "stock",
 )
 
 # What a check walked: frames with RAM, reserved ones included; blocks; and the frames of the
@@ -238,4 +244,5 @@ def check(manager):
     walked.absent()
     for zone in range(len(Zone.NAMES)):
         walked.zone(zone)
+    SlabWalk(manager).check()
     return Walked(walked.frames, walked.blocks, walked.free, walked.cached, walked.used)

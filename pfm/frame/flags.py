@@ -14,7 +14,7 @@ FLAGS_MASK = const(0xFFFF)
 
 
 class PageFlags:
-    """Bits of the `flags` field; combine with `|`.  Source: `PageFlags` of faces-pfm."""
+    """Bits of the `flags` field; combine with `|`.  Source: `PageFlags` of faces-pfm, but for SLAB."""
 
     # The contents are being worked on.
     LOCKED = const(1 << 0)
@@ -38,6 +38,8 @@ class PageFlags:
     FILE = const(1 << 9)
     # The frame is never allocated.
     RESERVED = const(1 << 10)
+    # The frame belongs to a slab, or to an object with frames of its own (pfm/slab).
+    SLAB = const(1 << 11)
 
 
 @micropython.native
@@ -63,6 +65,7 @@ FLAG_NAMES = (
     "PAGETABLE",
     "FILE",
     "RESERVED",
+    "SLAB",
 )
 
 

@@ -11,6 +11,7 @@ from .chart import Chart
 from .identify import Identity
 from .meminfo import BuddyInfo, MemInfo, MemMap
 from .pagetypes import FlagRanges, PageTypes
+from .slabinfo import SlabInfo
 
 
 class Reports:
@@ -54,6 +55,11 @@ class Reports:
         """
         self._ready()
         return FlagRanges(self, flags_number(flags))
+
+    def slabinfo(self):
+        """Return the object caches and their slabs, as `SlabInfo`.  Cost: a step per block."""
+        self._ready()
+        return SlabInfo(self)
 
     def identify(self, addr):
         """Return what is at the address `addr`, as `Identity`.

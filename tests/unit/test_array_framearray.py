@@ -74,7 +74,7 @@ def test_stale_data_under_the_array_is_overwritten():
 def test_machine_whose_usable_memory_the_array_takes_whole():
     """No frame is left over: allocation runs out, and everything else works."""
     with FakeMachine(
-        [(MIB, 16 * 4096, protocol.USABLE), (2 * MIB, 4 * MIB, protocol.EXECUTABLE_AND_MODULES)]
+        [(MIB, 19 * 4096, protocol.USABLE), (2 * MIB, 4 * MIB, protocol.EXECUTABLE_AND_MODULES)]
     ) as machine:
         pfm = machine.boot()
         equal(pfm.count_free(), (0, 0, 0))

@@ -8,7 +8,7 @@ from pfm.frame.flags import FLAG_NAMES, FLAGS_MASK, flags_number
 ONE_PATH = "only numbers"
 
 
-def test_bits_are_those_of_the_reference():
+def test_bits_are_those_of_the_reference_and_slab():
     for bit, name in enumerate(
         (
             "LOCKED",
@@ -22,6 +22,7 @@ def test_bits_are_those_of_the_reference():
             "PAGETABLE",
             "FILE",
             "RESERVED",
+            "SLAB",
         )
     ):
         equal((getattr(PageFlags, name), FLAG_NAMES[bit]), (1 << bit, name))
@@ -31,7 +32,8 @@ def test_decoded_flags():
     equal(decode_flags(0), "-")
     equal(decode_flags(PageFlags.LOCKED | PageFlags.DIRTY), "LOCKED|DIRTY")
     equal(decode_flags(PageFlags.RESERVED), "RESERVED")
-    equal(decode_flags(0x8800), "0x8800")
+    equal(decode_flags(PageFlags.SLAB), "SLAB")
+    equal(decode_flags(0x9000), "0x9000")
     equal(decode_flags(PageFlags.LRU | 0x8000), "LRU|0x8000")
 
 

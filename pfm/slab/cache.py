@@ -1,0 +1,176 @@
+"""`Cache`: objects of one size, or of one layout of `uctypes`."""
+
+import micropython
+import uctypes
+
+from ..arguments import number
+from ..control import CACHE_SIZE
+from ..errors import ArgumentError, CacheInUseError, CacheNameError
+from ..frame.entry import TAG_MAX
+from ..lock import critical
+from .caches import (
+    NAME_MAX,
+    cache_at,
+    name_of,
+    open_class,
+    set_name,
+    stride_for,
+    unused_class,
+)
+from .classes import ALIGN, CLASSES, GENERAL
+from .objects import address, object_size
+
+# The largest alignment of an object: that of a frame.
+_ALIGN_MAX = 4096
+
+_SIZES = "1 to 2097152 bytes, or a layout of uctypes"
+_ALIGNS = "a power of two, at most 4096"
+_NAMES = "1 to 28 bytes of UTF-8"
+
+
+class Cache:
+    """A cache of objects of one size: allocated and freed in a few instructions, packed in slabs.
+
+        packets = Cache(2048, "packets")
+        virt = packets.alloc()
+        packets.free(virt)
+
+    A layout of `uctypes` instead of the size makes a cache of its structs.  The cache lives in
+    the manager's memory, not on the Python heap: dropping the `Cache` closes nothing, and
+    `Cache.open(name)` gives another.  `close` frees it.
+    """
+
+    def __init__(self, layout_or_size, name, align=ALIGN, tag=0, manager=None):
+        """Create the cache `name`, of objects at multiples of `align` bytes.
+
+        `tag` (32 bits) is that of its frames; over a soft reset it lasts if its tag does.
+        `manager` is `PFM` by default.  Raises CacheNameError (the name is taken, or all 63
+        caches are), ArgumentError, TypeError, NotInitialisedError.
+        """
+        manager = _manager(manager)
+        layout, size = _layout(layout_or_size)
+        encoded = _encoded(name)
+        if isinstance(align, bool):
+            raise TypeError("align: {}, not bool".format(_ALIGNS))
+        align = number("align", align, 1, _ALIGN_MAX, _ALIGNS)
+        if align & (align - 1):
+            raise ArgumentError("align", align, _ALIGNS)
+        align = max(align, ALIGN)
+        tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+        stride = stride_for(size, align, manager.debug)
+        with critical():
+            if _find(manager, name):
+                raise CacheNameError(name, "there is one; Cache.open(name) returns it")
+            found = unused_class(manager._caches)
+            if found == CLASSES:
+                raise CacheNameError(name, "all {} are taken".format(CLASSES - GENERAL - 1))
+            cache = manager._caches + found * CACHE_SIZE
+            set_name(cache, encoded, len(encoded))
+            open_class(cache, manager._stock(found), size, stride, align, tag)
+        self._attach(manager, found, layout)
+
+    @classmethod
+    def open(cls, name, layout=None, manager=None):
+        """Return the cache that exists by this `name`; `layout` as for a new one.
+
+        Raises CacheNameError if there is none, ArgumentError if the layout is of another size.
+        """
+        manager = _manager(manager)
+        found = _find(manager, name)
+        if not found:
+            raise CacheNameError(name, "there is none")
+        if layout is not None:
+            layout, size = _layout(layout)
+            if size != cache_at(manager._caches, found).size:
+                raise ArgumentError(
+                    "layout", size, "{} bytes".format(cache_at(manager._caches, found).size)
+                )
+        cache = object.__new__(cls)
+        cache._attach(manager, found, layout)
+        return cache
+
+    def _attach(self, manager, found, layout):
+        cache = cache_at(manager._caches, found)
+        self.name = name_of(cache, found)
+        self.size = cache.size
+        self.layout = layout
+        self._pfm = manager
+        self._number = found
+        self._generation = cache.generation
+
+    @micropython.native
+    def alloc(self, tag=0):
+        """Allocate an object; return its virtual address, or a struct of the cache's layout.
+
+        It is not cleared.  `tag` (32 bits) says who allocated, and is kept in debug mode.
+        Raises OutOfFramesError, CacheNameError (closed), ObjectCorruptError (debug).  Cost: as
+        `PFM.malloc`; a struct takes memory of the Python heap.
+        """
+        tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+        virt = self._pfm._alloc_object(self._number, self._generation, self.size, tag)
+        if self.layout is None:
+            return virt
+        try:
+            return uctypes.struct(virt, self.layout)
+        except MemoryError as error:
+            self._pfm._free_object(virt, self._number, self._generation)
+            raise error
+
+    @micropython.native
+    def free(self, thing):
+        """Free an object, named by its virtual address or by its struct.
+
+        Raises DoubleFreeError, ForeignFreeError (an object of another cache), ObjectStateError
+        (no object begins there), CacheNameError (closed), ObjectCorruptError (debug),
+        TypeError.  Cost: as `PFM.mfree`.
+        """
+        if isinstance(thing, uctypes.struct):
+            thing = uctypes.addressof(thing)
+        self._pfm._free_object(address("object", thing), self._number, self._generation)
+
+    def close(self):
+        """Give the cache's slabs back and forget its name.
+
+        Raises CacheInUseError while objects are in use, CacheNameError (closed).
+        """
+        taken = self._pfm._close_cache(self._number, self._generation)
+        if taken:
+            raise CacheInUseError(self.name, taken)
+
+    def __repr__(self):
+        return "Cache({}, {!r})".format(self.size, self.name)
+
+
+def _manager(manager):
+    if manager is None:
+        import pfm
+
+        manager = pfm.PFM
+    manager._ready()
+    return manager
+
+
+def _layout(layout_or_size):
+    """Return (layout or None, size in bytes).  Raises ArgumentError, TypeError."""
+    if isinstance(layout_or_size, dict):
+        size = uctypes.sizeof(layout_or_size) if layout_or_size else 0
+        return layout_or_size, object_size("layout", size, _SIZES)
+    return None, object_size("size", layout_or_size, _SIZES)
+
+
+def _encoded(name):
+    if not isinstance(name, str):
+        raise TypeError("name: {}, not {}".format(_NAMES, type(name).__name__))
+    encoded = name.encode()
+    if not 0 < len(encoded) <= NAME_MAX:
+        raise ArgumentError("name", repr(name), _NAMES)
+    return encoded
+
+
+def _find(manager, name):
+    """Return the class of the cache by this name, 0 if there is none."""
+    for found in range(GENERAL + 1, CLASSES):
+        cache = cache_at(manager._caches, found)
+        if cache.size and name_of(cache, found) == name:
+            return found
+    return 0
