@@ -28,6 +28,14 @@ def signed(virt):
     return virt - _SPAN if virt & _SIGN else virt
 
 
+def unsigned(virt):
+    """Return the address `virt`, in either form, as it is written: 0 to 2**64 - 1.
+
+    Other numbers are returned as they are.
+    """
+    return virt + _SPAN if -_SIGN <= virt < 0 else virt
+
+
 class Phys(int):
     """A physical address, in bytes."""
 

@@ -10,7 +10,7 @@ import uctypes
 from micropython import const
 
 from . import control, fastpath, processor
-from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed
+from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed, unsigned
 from .alloc import buddy, sites
 from .alloc.blocks import Blocks
 from .alloc.many import Many
@@ -458,12 +458,12 @@ class PageFrameManager(
         return self.hhdm + number("phys", phys, 0, PHYS_LIMIT - 1, "0 to 2**52 - 1")
 
     def as_phys(self, virt):
-        """Return the physical address for the HHDM address `virt`.
+        """Return the physical address for the HHDM address `virt`, signed or not.
 
         Raises ArgumentError if `virt` is outside the HHDM, TypeError, NotInitialisedError.
         """
         self._ready()
-        virt = integer("virt", virt, "an address in the HHDM")
+        virt = unsigned(integer("virt", virt, "an address in the HHDM"))
         if not 0 <= virt - self.hhdm < PHYS_LIMIT:
             raise ArgumentError("virt", hex(virt), "an address in the HHDM")
         return virt - self.hhdm

@@ -18,6 +18,7 @@ _NAMES = (
     "test_questions",
     "test_reports",
     "test_sizes",
+    "test_slab",
 )
 
 

@@ -106,6 +106,7 @@ def _slab(base: int, hhdm: int, caches: int, pfn: int, tally: ptr32, report: ptr
     tally[slot + TALLY_SLABS] = int(tally[slot + TALLY_SLABS]) + 1
     if stride > _SLAB_OBJECT_MAX:
         report[_FOUND] = taken
+        report[_EXPECTED] = 0
         if taken:
             return _SLAB_OBJECTS
         report[_FOUND] = at

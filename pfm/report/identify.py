@@ -1,6 +1,6 @@
 """What is at an address: its mapping, frame, zone, region and block."""
 
-from ..address import PAGE_SHIFT, PFN, PFN_LIMIT, PHYS_LIMIT, Phys
+from ..address import PAGE_SHIFT, PFN, PFN_LIMIT, PHYS_LIMIT, Phys, unsigned
 from ..alloc import buddy
 from ..alloc.zone import Zone, zone_of
 from ..errors import ArgumentError
@@ -83,6 +83,8 @@ class Identity(Report):
         physical = isinstance(addr, Phys)
         # Unlike int() alone, this raises TypeError for what is not an integer.
         addr = int(addr | 0)
+        if not physical and hhdm <= unsigned(addr) < direct_end:
+            addr = unsigned(addr)
         if not physical and array.base <= addr < array_end:
             self.entry_of = addr - array.base >> ENTRY_SHIFT
         in_hhdm = not physical and hhdm <= addr < direct_end

@@ -4,11 +4,11 @@ import micropython
 import uctypes
 
 from ..arguments import number
-from ..control import CACHE_SIZE
 from ..errors import ArgumentError, CacheInUseError, CacheNameError
 from ..frame.entry import TAG_MAX
 from ..lock import critical
 from .caches import (
+    CACHE_GENERATION,
     NAME_MAX,
     cache_at,
     name_of,
@@ -16,6 +16,7 @@ from .caches import (
     set_name,
     stride_for,
     unused_class,
+    word,
 )
 from .classes import ALIGN, CLASSES, GENERAL
 from .objects import address, object_size
@@ -64,10 +65,8 @@ class Cache:
             found = unused_class(manager._caches)
             if found == CLASSES:
                 raise CacheNameError(name, "all {} are taken".format(CLASSES - GENERAL - 1))
-            cache = manager._caches + found * CACHE_SIZE
-            set_name(cache, encoded, len(encoded))
-            open_class(cache, manager._stock(found), size, stride, align, tag)
-        self._attach(manager, found, layout)
+            self._attach(manager, found, name, size, layout)
+            self._open(encoded, stride, align, tag)
 
     @classmethod
     def open(cls, name, layout=None, manager=None):
@@ -86,17 +85,25 @@ class Cache:
                     "layout", size, "{} bytes".format(cache_at(manager._caches, found).size)
                 )
         cache = object.__new__(cls)
-        cache._attach(manager, found, layout)
+        cache._attach(manager, found, name, cache_at(manager._caches, found).size, layout)
         return cache
 
-    def _attach(self, manager, found, layout):
-        cache = cache_at(manager._caches, found)
-        self.name = name_of(cache, found)
-        self.size = cache.size
+    def _attach(self, manager, found, name, size, layout):
+        self.name = name
+        self.size = size
         self.layout = layout
         self._pfm = manager
         self._number = found
-        self._generation = cache.generation
+        self._generation = word(manager._cache(found), CACHE_GENERATION)
+
+    # Native code, since every attribute is there already: nothing fails half way.
+    @micropython.native
+    def _open(self, encoded, stride, align, tag):
+        cache = self._pfm._cache(self._number)
+        own = self._pfm._stock(self._number)
+        set_name(cache, encoded, len(encoded))
+        open_class(cache, own, self.size, stride, align, tag)
+        self._generation = word(cache, CACHE_GENERATION)
 
     @micropython.native
     def alloc(self, tag=0):

@@ -121,7 +121,9 @@ def open_class(cache: int, stock: int, size: int, stride: int, align: int, tag: 
         c[CACHE_ORDER] = int(order_for(stride))
         s[_STOCK_LIMIT] = int(stock_limit(stride))
         s[_STOCK_STRIDE] = stride
-        s[_STOCK_RECIPROCAL] = ((1 << _RECIPROCAL_SHIFT) + units - 1) // units
+        # A constant of 32 bits would be an object.
+        one = 1
+        s[_STOCK_RECIPROCAL] = ((one << _RECIPROCAL_SHIFT) + units - 1) // units
     # Last, since it says that the class is in use.
     c[CACHE_OBJECT_SIZE] = size
 

@@ -113,6 +113,8 @@ class Storm:
         if processor.guards(PFM._cpu):
             PFM.unlock(calls.MARKED)
         PFM.clear_flags_range(calls.MARKED, 200, 0xFFFF)
+        # Objects and caches whose address or name was lost go as in a soft reset.
+        PFM._survive(owners.ALL)
         for region in PFM.regions:
             if region.usable:
                 _free_leftovers(region)
@@ -155,6 +157,9 @@ def _free_leftovers(region):
     while pfn < region.end:
         entry = PageFrame.at(base + (pfn << ENTRY_SHIFT))
         if entry.tag not in owners.ALL:
+            if entry.freelist_va:
+                entry.freelist_va = 0
+                entry.rc = 1
             while entry.rc > 1:
                 PFM.unref(pfn)
             PFM.free(pfn)

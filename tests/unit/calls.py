@@ -2,10 +2,19 @@
 
 from array import array
 
-from pfm import PFN, PageFlags, Phys, Zone, processor
+from pfm import PFN, Cache, CacheNameError, PageFlags, Phys, Zone, processor
 
 # The calls that have a fast path (pfm/fastpath.py).
-FAST = ("set_flags", "clear_flags", "check_flags", "get", "alloc", "free")
+FAST = (
+    "set_flags",
+    "clear_flags",
+    "check_flags",
+    "get",
+    "alloc",
+    "free",
+    "malloc",
+    "mfree",
+)
 
 # The first of 200 free frames that nobody else asks for, to set flags of, to guard and to
 # allocate; on a fake machine's map.  `mark` finds others where a machine is in use.
@@ -102,6 +111,35 @@ def _guard(pfm):
     return pfm.get(MARKED)
 
 
+def _object(pfm):
+    return pfm.malloc(100)
+
+
+def _large(pfm):
+    return pfm.malloc(50000)
+
+
+def _mfree(pfm, virt):
+    pfm.mfree(virt)
+
+
+def _cache(pfm):
+    """Return the cache that an interrupted call left, or a new one."""
+    try:
+        return Cache.open("calls", None, pfm)
+    except CacheNameError:
+        return Cache(100, "calls", manager=pfm)
+
+
+def _use_cache(pfm, given):
+    cache = Cache.open("calls", None, pfm)
+    cache.free(cache.alloc())
+
+
+def _close(pfm, cache):
+    cache.close()
+
+
 def _array(pfm):
     return array("I", range(MARKED, MARKED + 99))
 
@@ -137,6 +175,22 @@ CALLS = (
     Call("free_many", lambda pfm, frames: pfm.free_many(frames), _many, None, _free_many, True),
     Call("ref", lambda pfm, pfn: pfm.ref(pfn + 5), _compound, None, _unref_and_free),
     Call("unref", lambda pfm, pfn: pfm.unref(pfn + 1), _compound, None, _free, True),
+    Call("malloc", lambda pfm, given: pfm.malloc(100), undo=_mfree),
+    Call("malloc(tag)", lambda pfm, given: pfm.malloc(5000, 7), undo=_mfree),
+    Call("malloc(large)", lambda pfm, given: pfm.malloc(50000), undo=_mfree),
+    Call("mfree", lambda pfm, virt: pfm.mfree(virt), _object, None, _mfree, True),
+    Call("mfree(large)", lambda pfm, virt: pfm.mfree(virt), _large, None, _mfree, True),
+    Call("Cache", lambda pfm, given: Cache(100, "calls", manager=pfm), undo=_close),
+    Call("Cache.open", lambda pfm, given: Cache.open("calls", None, pfm), _cache, None, _close),
+    Call("Cache.alloc, Cache.free", _use_cache, _cache, None, _close),
+    Call(
+        "Cache.close",
+        lambda pfm, given: Cache.open("calls", None, pfm).close(),
+        _cache,
+        None,
+        _close,
+        True,
+    ),
     Call("drain", lambda pfm, given: pfm.drain()),
     Call("set_flags", lambda pfm, given: pfm.set_flags(MARKED, 2), undo=_clear),
     Call("clear_flags", lambda pfm, given: pfm.clear_flags(MARKED, 2)),
@@ -162,6 +216,7 @@ CALLS = (
     Call("buddyinfo", lambda pfm, given: str(pfm.buddyinfo()), reads=True),
     Call("memmap", lambda pfm, given: str(pfm.memmap()), reads=True),
     Call("page_types", lambda pfm, given: str(pfm.page_types()), reads=True),
+    Call("slabinfo", lambda pfm, given: str(pfm.slabinfo()), reads=True),
     Call("runs", lambda pfm, given: list(pfm.flag_ranges(PageFlags.RESERVED)), reads=True),
     Call("identify", lambda pfm, given: str(pfm.identify(Phys(MARKED << 12))), reads=True),
     Call("chart", lambda pfm, given: str(pfm.chart()), reads=True),

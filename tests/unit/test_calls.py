@@ -15,6 +15,7 @@ _BY_POSITION = (
     ("check_flags", {"pfn": 5, "flags": 1}),
     ("get", {"pfn": 5}),
     ("free", {"pfn": 5}),
+    ("mfree", {"virt": 5}),
 )
 
 
@@ -40,6 +41,7 @@ def test_arguments_by_name_in_every_state():
         pfm.free(pfm.alloc_contiguous(count=3, align=1, zone=None, below=None, zero=True, tag=3))
         pfm.free(pfm.alloc_at(pfn=MARKED, count=2, zero=True, tag=3))
         pfm.free_many(frames=pfm.alloc_many(frames=3, zone=None, tag=3))
+        pfm.mfree(pfm.malloc(size=16, tag=3))
         block = pfm.alloc(1)
         pfm.ref(pfn=block)
         pfm.unref(pfn=block)
