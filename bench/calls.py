@@ -5,6 +5,7 @@ from array import array
 import uctypes
 
 from pfm import PageFlags
+from pfm.address import PAGE_SHIFT
 from pfm.alloc.zone import LIST_SIZE, LISTS_OFFSET, ORDER_MAX, zone_at, zone_of
 from pfm.frame.entry import ENTRY_SIZE
 from pfm.testing import ffi
@@ -26,6 +27,10 @@ _MANY = 4096
 # Allocating _SPLIT_TO splits a block of _SPLIT_FROM, freeing merges it again.
 _SPLIT_FROM = 11
 _SPLIT_TO = 1
+
+# Objects of a few in a stock's refill, and of many.
+_OBJECT_SIZES = (64, 1000)
+_SLAB_FRAMES = 16
 
 _GUARD = """with manager.get(pfn) as f:
             f.size_class = 1
@@ -126,6 +131,35 @@ def _clear_below(alloc, blocks):
     return taken
 
 
+def _object_calls(manager, frames, frame_pairs):
+    """Return the rows of objects, beside pairs of frames in the same runs."""
+    # The peer's frames: one slab, at the start of memory of its own.
+    memory_ = memory(_SLAB_FRAMES << PAGE_SHIFT)
+    entries = memory(_SLAB_FRAMES * ENTRY_SIZE)
+    buddy = bytearray(peers.buddy_size())
+    cache = bytearray(peers.slab_size())
+    buddy_virt = uctypes.addressof(buddy)
+    cache_virt = uctypes.addressof(cache)
+    peers.buddy_open(buddy_virt, entries.virt, 1, _SLAB_FRAMES)
+    empty = _loop("pass")
+    rows = []
+    for size in _OBJECT_SIZES:
+        peers.slab_open(cache_virt, buddy_virt, memory_.virt, size)
+        pairs = _loop("manager.mfree(manager.malloc({}))".format(size))
+        jobs = [
+            ("C slab", lambda: peers.slab_pairs(cache_virt, _CALLS)),
+            ("empty loop", lambda: empty(manager, 0, 0)),
+            ("a frame", lambda: frame_pairs(manager, 0, 0)),
+            ("pfm", lambda pairs=pairs: pairs(manager, 0, 0)),
+        ]
+        work = "malloc and mfree, {} bytes".format(size)
+        rows += compare(work, frames, "pair", _CALLS, jobs, "empty loop")
+    manager.check()
+    memory_.close()
+    entries.close()
+    return rows
+
+
 def _alloc_calls(manager, frames):
     buddy = _Buddy(manager, frames)
     state = buddy.state_virt
@@ -141,6 +175,7 @@ def _alloc_calls(manager, frames):
         ("pfm", lambda: run(manager, 0, 0)),
     ]
     rows = compare("alloc and free, order 0", frames, "pair", _CALLS, jobs, "empty loop")
+    rows += _object_calls(manager, frames, run)
     manager.free(held[0])
     buddy.free(held[1])
     manager.drain()

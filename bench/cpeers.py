@@ -35,6 +35,8 @@ _ACTIONS = {
     "buddy_free": 2,
     "buddy_pairs": 3,
     "buddy_many": 3,
+    "slab_open": 4,
+    "slab_pairs": 2,
 }
 _RESULTS = {
     "peer_count_entries": 3,
@@ -47,6 +49,7 @@ _RESULTS = {
     "buddy_blocks": 2,
     "walk_used": 3,
     "walk_longest": 3,
+    "slab_size": 0,
 }
 
 

@@ -69,6 +69,7 @@ _ORDER_0 = "alloc and free, order 0"
 _SPLITS = "alloc and free, ten splits"
 _MANY = "alloc_many and free_many"
 _GUARD = "get() and five writes"
+_OBJECTS = ("malloc and mfree, 64 bytes", "malloc and mfree, 1000 bytes")
 _COPIES = ("C bytes", "rep movsb", "rep movsq", "C words", "SSE")
 _WRITTEN = "pfm, every entry written"
 
@@ -101,6 +102,8 @@ GOALS = (
     Goal("snapshot()", Kind.RATIO, 15, ("C walk",)),
     Goal("History.sample()", Kind.NANOSECONDS, 400),
     Goal("sandbox, opened and closed", Kind.NANOSECONDS, 2, unit="ms", scale=1e6),
+    *(Goal(work, Kind.RATIO, 1.3, ("a frame",)) for work in _OBJECTS),
+    *(Goal(work, Kind.RATIO, 1.3, ("a frame",), TARGET) for work in _OBJECTS),
     *(Goal(work, Kind.GROWTH, 1.2) for work in HOT),
     *(Goal(work, Kind.GROWTH, 1.2, port=TARGET) for work in HOT),
     Goal(

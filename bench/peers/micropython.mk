@@ -12,6 +12,7 @@ SRC_USERMOD_C += $(addprefix $(PEERS_DIR)/, \
 	fill.c \
 	flags.c \
 	reference.c \
+	slab.c \
 	walk.c)
 CFLAGS_USERMOD += -I$(PEERS_DIR)
 

@@ -61,6 +61,9 @@ ACTION(buddy_pairs, 3, POINTER(0), BITS(1), INT(2));
 ACTION(buddy_many, 3, POINTER(0), POINTER(1), INT(2));
 RESULT(walk_used, 3, POINTER(0), INT(1), INT(2));
 RESULT(walk_longest, 3, POINTER(0), INT(1), INT(2));
+RESULT(slab_size, 0);
+ACTION(slab_open, 4, POINTER(0), POINTER(1), POINTER(2), INT(3));
+ACTION(slab_pairs, 2, POINTER(0), INT(1));
 RESULT(peer_differs, 4, POINTER(0), POINTER(1), INT(2), BITS(3));
 
 #define ENTRY(name) { MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&call_##name##_obj) }
@@ -101,6 +104,9 @@ static const mp_rom_map_elem_t peers_globals_table[] = {
     ENTRY(buddy_many),
     ENTRY(walk_used),
     ENTRY(walk_longest),
+    ENTRY(slab_size),
+    ENTRY(slab_open),
+    ENTRY(slab_pairs),
     ENTRY(peer_differs),
 };
 static MP_DEFINE_CONST_DICT(peers_globals, peers_globals_table);

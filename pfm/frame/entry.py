@@ -30,7 +30,7 @@ to FREE with it.
          4     4  next         PFN of the next free block in the list; in a run's head, the number
                                of frames of the run; in a compound tail, the head's PFN
          8     4  prev         PFN of the previous free block; in a run's part, the run's head
-        12     1  size_class   for a slab allocator's use
+        12     1  size_class   of a slab's head, the class of its objects (slab/slabs.py)
         13     1  shared       1 on a shared page, which is not written (array/populate.py)
         14     2  rc           references to the block that this frame heads
         16     8  freelist_va  virtual address of the head of the list that a free block is on
