@@ -43,6 +43,9 @@ _WORD_LIST_HIGH = const(5)
 _ORDER_MAX = const(18)
 _ZONE_LISTS = const(8)
 
+# Frozen, a number of more than 30 bits is an object; adding to it in the call would make another.
+_ALIGN_MAX = PFN_LIMIT + 1
+
 
 class Runs:
     """The part of `PageFrameManager` that allocates contiguous frames."""
@@ -59,7 +62,7 @@ class Runs:
         """
         top = self._zone(zone)
         count = number("count", count, 1, self._managed or 1, "1 to the number of usable frames")
-        align = number("align", align, 1, PFN_LIMIT + 1, "a power of two")
+        align = number("align", align, 1, _ALIGN_MAX, "a power of two")
         if align & (align - 1):
             raise ArgumentError("align", align, "a power of two")
         end = self._last + 1

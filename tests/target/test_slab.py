@@ -10,7 +10,8 @@ from ktap import equal, raises
 from pfm import PFM, Cache, DoubleFreeError, PageFlags
 from pfm.address import PAGE_SHIFT
 
-SIZES = (16, 100, 1000, 5000, 30000, 100000)
+# A list: in a tuple that is frozen, numbers from 2**14 on are objects.
+SIZES = [16, 100, 1000, 5000, 30000, 100000]
 # Their slabs have several frames.
 COMPOUND = (5000, 30000)
 COUNT = 100

@@ -85,7 +85,7 @@ def test_poked_link_of_a_compound_tail():
         pfn = manager.alloc(3, compound=True)
         entry(manager, pfn + 5).next = 0xFFFFFFFF
         differs(manager.identify(PFN(pfn + 5)), "head 4294967295 has no RAM")
-        entry(manager, pfn + 5).next = pfn - 64
+        entry(manager, pfn + 5).next = pfn + 64
         differs(manager.identify(PFN(pfn + 5)), "outside of the block")
 
 
