@@ -78,9 +78,7 @@ _ATTACHED = (
 _PROCESSORS = const(1)
 
 
-class PageFrameManager(
-    Blocks, Runs, Many, Objects, ManyFlags, Reports, Questions, Zones, State
-):
+class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Questions, Zones, State):
     """Manages every frame of a machine; the kernel's instance is `pfm.PFM`.
 
     `log` prints what init does; `log.level` sets how much.  `space` is the address space in
