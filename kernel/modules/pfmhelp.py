@@ -60,6 +60,13 @@ CALLS = (
         ),
     ),
     (
+        "Objects",
+        (
+            ("malloc(size, tag=0)", "bytes of memory, by their virtual address"),
+            ("mfree(virt)", "give them back"),
+        ),
+    ),
+    (
         "Reports",
         (
             ("meminfo()", "frames by zone and use"),
@@ -69,10 +76,24 @@ CALLS = (
             ("flag_ranges(flags)", "ranges of frames that have these flags"),
             ("identify(addr)", "what is at an address"),
             ("chart()", "all memory in characters"),
+            ("slabinfo()", "objects by size"),
             ("count_free()", "free frames in DMA, DMA32, NORMAL"),
             ("count_present()", "frames with RAM"),
             ("describe(pfn)", "what a frame is, in words"),
             ("check()", "verify every invariant"),
+        ),
+    ),
+    (
+        "Questions",
+        (
+            ("blocks(kind=None, zone=None, tag=None)", "the blocks, one by one"),
+            ("largest_free(zone=None)", "the longest range of free frames"),
+            ("fragmentation(order)", "how far free memory is in pieces"),
+            ("owners()", "frames by tag"),
+            ("call_sites(tag=None)", "frames by the line that allocated"),
+            ("snapshot()", "all allocations now; two can be subtracted"),
+            ("leaks()", "what a with block leaves allocated"),
+            ("record(samples=SAMPLES)", "free memory over time"),
         ),
     ),
 )

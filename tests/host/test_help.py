@@ -16,6 +16,8 @@ CLASSES = {
     "pfm/alloc/zones.py": "Zones",
     "pfm/manyflags/calls.py": "ManyFlags",
     "pfm/report/calls.py": "Reports",
+    "pfm/questions/calls.py": "Questions",
+    "pfm/slab/objects.py": "Objects",
     "pfm/state.py": "State",
 }
 
