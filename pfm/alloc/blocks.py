@@ -247,44 +247,64 @@ class Blocks:
 
     @micropython.native
     def _give_back(self, pfn, word):
-        """Free the block or run of a head without references; `word` was its first word."""
+        """Free the block or run of a head without references; `word` was its first word.
+
+        If a lock does not come, the head is again as it was before its last reference was
+        dropped.  In debug mode its frames are poisoned all the same.
+        """
         entry = self._base + (pfn << ENTRY_SHIFT)
         order = word >> STATE_SHIFT & ORDER_MASK
         count = heads.run_length(entry)
-        if not count:
-            if order and heads.kind(entry + ENTRY_SIZE) == COMPOUND_TAIL:
-                clear_tails(self._base, pfn, 1 << order)
-            self._give_block(pfn, order)
-            return
-        end = pfn + count
-        while True:
-            self._give_block(pfn, order)
-            pfn += 1 << order
-            if pfn == end:
-                return
-            order = heads.forget_part(self._base + (pfn << ENTRY_SHIFT))
+        if self.debug:
+            frames = count if count else 1 << order
+            poison.poison(self._zones[0], self._hhdm, self._base, pfn, frames)
+        zone = zone_of(pfn)
+        try:
+            if count:
+                self._give_run(pfn, order, pfn + count)
+            elif order == 0 and zone == self._top:
+                self._give_frame(pfn)
+            else:
+                address = self._zones[zone]
+                irq = acquire(address, Zone.NAMES[zone])
+                references.clear_refs(entry)
+                if order and heads.kind(entry + ENTRY_SIZE) == COMPOUND_TAIL:
+                    clear_tails(self._base, pfn, 1 << order)
+                buddy.give(address, self._base, pfn, order)
+                release(address, irq)
+        except BaseException as error:
+            references.keep_ref(entry, word)
+            raise error
 
     @micropython.native
-    def _give_block(self, pfn, order):
-        if self.debug:
-            poison.poison(self._zones[0], self._hhdm, self._base, pfn, 1 << order)
-        zone = zone_of(pfn)
-        address = self._zones[zone]
-        if order == 0 and zone == self._top:
-            own = self._magazine()
-            irq = disable_irq()
-            done = magazine.push(own, self._base, pfn, _MAGAZINE_FRAMES)
-            enable_irq(irq)
-            if done:
-                return
-            irq = acquire(address, Zone.NAMES[zone])
-            magazine.drain(address, self._base, own, _MAGAZINE_BATCH)
-            magazine.push(own, self._base, pfn, _MAGAZINE_FRAMES)
-            release(address, irq)
+    def _give_frame(self, pfn):
+        """Free a frame of the highest zone: into the magazine, which is drained if full."""
+        own = self._magazine()
+        irq = disable_irq()
+        done = magazine.push(own, self._base, pfn, _MAGAZINE_FRAMES)
+        enable_irq(irq)
+        if done:
             return
-        irq = acquire(address, Zone.NAMES[zone])
-        buddy.give(address, self._base, pfn, order)
+        address = self._zones[self._top]
+        irq = acquire(address, Zone.NAMES[self._top])
+        magazine.drain(address, self._base, own, _MAGAZINE_BATCH)
+        magazine.push(own, self._base, pfn, _MAGAZINE_FRAMES)
         release(address, irq)
+
+    @micropython.native
+    def _give_run(self, pfn, order, end):
+        """Free the blocks of the run `pfn`..`end`, of which the first has that order."""
+        first = zone_of(pfn)
+        last = zone_of(end - 1)
+        irq = self._lock(first, last)
+        references.clear_refs(self._base + (pfn << ENTRY_SHIFT))
+        while True:
+            buddy.give(self._zones[zone_of(pfn)], self._base, pfn, order)
+            pfn += 1 << order
+            if pfn == end:
+                break
+            order = heads.forget_part(self._base + (pfn << ENTRY_SHIFT))
+        self._unlock(first, last, irq)
 
     @micropython.native
     def _magazine(self):

@@ -40,11 +40,13 @@ def write(base: int, pfn: int, word: int, count: int, tag: int):
 
 @micropython.viper
 def forget(entry: int) -> int:
-    """Make the head of a block that no caller has yet a TAIL; return its first word."""
+    """Make the head of a block that no caller has yet a TAIL; return its first word.
+
+    The other words stay, as `drop_ref` leaves them.
+    """
     e = ptr32(entry)
     word = int(e[0])
     e[0] = 0
-    e[_WORD_RC] = 0
     return word
 
 

@@ -15,6 +15,7 @@ from .buddy import give, take
 _ENTRY_SHIFT = const(5)
 _CACHED = const(4)
 _KIND_SHIFT = const(29)
+_WORD_RC = const(3)
 
 # Frames that a magazine can hold, and those it holds after a refill or a drain.
 MAGAZINE_FRAMES = const(64)
@@ -42,7 +43,9 @@ def push(magazine: int, base: int, pfn: int, limit: int) -> int:
     count = int(m[0]) + 1
     if count > limit:
         return 0
-    ptr32(base + (pfn << _ENTRY_SHIFT))[0] = int(_CACHED) << _KIND_SHIFT
+    e = ptr32(base + (pfn << _ENTRY_SHIFT))
+    e[0] = int(_CACHED) << _KIND_SHIFT
+    e[_WORD_RC] = 0
     m[count] = pfn
     m[0] = count
     return 1

@@ -31,8 +31,9 @@ IN_SLAB = const((-1 << 20) - 3)
 def drop_ref(entry: int, owner: int, unref: int) -> int:
     """Drop the last reference to an allocated block; make its head TAIL and return its first word.
 
-    With more references, drops one and returns how many are left if `unref` is 1, else changes
-    nothing and returns SHARED.  A first word is larger than any count.
+    The other words stay, for `keep_ref`.  With more references, drops one and returns how many
+    are left if `unref` is 1, else changes nothing and returns SHARED.  A first word is larger
+    than any count.
     """
     e = ptr32(entry)
     # Checked before the lock is taken, since the entry of an absent frame is read-only.
@@ -57,9 +58,20 @@ def drop_ref(entry: int, owner: int, unref: int) -> int:
                 result = SHARED
         else:
             e[0] = 0
-            e[_WORD_RC] = 0
     release(entry + _LOCK_OFFSET, irq)
     return result
+
+
+@micropython.viper
+def keep_ref(entry: int, word: int):
+    """Undo the `drop_ref` that returned the first word `word`."""
+    ptr32(entry)[0] = word
+
+
+@micropython.viper
+def clear_refs(entry: int):
+    """Clear what `drop_ref` left of a head whose block is being freed."""
+    ptr32(entry)[_WORD_RC] = 0
 
 
 @micropython.viper

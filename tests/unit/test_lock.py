@@ -3,8 +3,10 @@
 from allocation import entry, zone
 from ktap import equal, raises
 from maps import MIB, SMALL_8M, frames
+from uctypes import addressof, bytes_at
 
 from pfm import LockHeldError, LockTimeoutError, PageFlags, Zone, lock
+from pfm.alloc.magazine import MAGAZINE_FRAMES
 from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
@@ -70,6 +72,56 @@ def test_zone_lock_held():
         pfm.check()
 
 
+def test_what_is_not_freed_stays_as_it_was():
+    with FakeMachine([(0x1000, 64 * MIB, protocol.USABLE)]) as machine:
+        pfm = machine.boot()
+        block = pfm.alloc(3)
+        compound = pfm.alloc(2, compound=True)
+        low = pfm.alloc(0, Zone.DMA)
+        run = pfm.alloc_contiguous(5)
+        # Of two zones, whose locks are both taken or none.
+        across = pfm.alloc_at(frames(16 * MIB) - 2, 4)
+        heads = (block, compound, low, run, across)
+        for pfn in heads:
+            entry(pfm, pfn).size_class = 9
+            pfm.set_flags(pfn, PageFlags.DIRTY)
+        pfm.ref(compound + 1)
+        before = [bytes_at(addressof(entry(pfm, pfn)), 32) for pfn in heads]
+        walked = pfm.check()
+        for number, pfn in enumerate(heads):
+            locked = zone(pfm, Zone.DMA if pfn == low else Zone.DMA32)
+            locked.lock = _OTHER
+            if pfn == compound:
+                equal(pfm.unref(pfn), 1)
+            for call in (pfm.free, pfm.unref):
+                raises(LockTimeoutError, call, pfn)
+            locked.lock = 0
+            if pfn == compound:
+                equal(pfm.ref(pfn), 2)
+            equal(bytes_at(addressof(entry(pfm, pfn)), 32), before[number])
+            equal(zone(pfm, Zone.DMA).lock, 0)
+        equal(pfm.check().used, walked.used)
+        pfm.unref(compound)
+        for pfn in heads:
+            pfm.free(pfn)
+        equal(pfm.check().used, 0)
+
+
+def test_frame_that_a_full_magazine_does_not_take():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        taken = [pfm.alloc() for _ in range(MAGAZINE_FRAMES + 1)]
+        pfm.drain()
+        for pfn in taken[1:]:
+            pfm.free(pfn)
+        zone(pfm, Zone.DMA).lock = _OTHER
+        raises(LockTimeoutError, pfm.free, taken[0])
+        zone(pfm, Zone.DMA).lock = 0
+        equal((entry(pfm, taken[0]).rc, pfm.check().used), (1, 1))
+        pfm.free(taken[0])
+        equal(pfm.check().used, 0)
+
+
 def test_statistics_never_block():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
@@ -129,8 +181,6 @@ def test_no_error_leaves_a_lock():
 
 def test_exchange_and_compare():
     from array import array
-
-    from uctypes import addressof
 
     words = array("I", [0, 7, 0])
     place = addressof(words) + 4
