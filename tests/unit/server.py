@@ -11,7 +11,13 @@ import sys
 
 sys.path[:0] = [__file__.rsplit("/", 1)[0] + "/../.."]
 
-from pfm import OutOfFramesError, PageFlags, PageFrameManager, PFMError  # noqa: E402
+from binascii import hexlify  # noqa: E402
+
+from uctypes import bytes_at  # noqa: E402
+
+from pfm import OutOfFramesError, PageFlags, PageFrameManager, PFMError, control, fastpath  # noqa: E402
+from pfm.array.populate import populate_range  # noqa: E402
+from pfm.frame.entry import ENTRY_SIZE  # noqa: E402
 from pfm.memmap.regions import partition  # noqa: E402
 from pfm.testing import FakeMachine  # noqa: E402
 
@@ -68,6 +74,22 @@ class Server:
             before = frame.flags
             frame.flags = flags
             return before
+
+    def fast(self, name, *args):
+        """Return what that function of fastpath.py returns."""
+        return getattr(fastpath, name)(self._pfm._cpu, *args)
+
+    def memory(self):
+        """Return address and contents of the control page and of the array, which is populated.
+
+        Of the control page without what object caches have there.
+        """
+        pfm = self._pfm
+        frames = pfm.max() + 1
+        populate_range(pfm._zones[0], pfm._base, 0, frames)
+        size = control.MAGAZINES_OFFSET + control.MAGAZINE_SIZE
+        spans = (pfm._zones[0], size), (pfm._base, frames * ENTRY_SIZE)
+        return [[virt, hexlify(bytes_at(virt, size)).decode()] for virt, size in spans]
 
     def check(self):
         """Walk the invariants."""
