@@ -70,7 +70,7 @@ WITH_RELEASE = env $$(sed 1d $(RELEASE))
 BOOT = $(PYTHON) boot/run.py --micropython=$(MICROPY_SOURCE) --loader=$(LOADER)
 
 .DELETE_ON_ERROR:
-.PHONY: help all run run-uefi iso test test-upstream test-matrix soak bench figures coverage lint gdb clean distclean packages micropython unix kernel direct
+.PHONY: help all run run-uefi iso test test-upstream test-matrix soak bench figures scaling coverage lint gdb clean distclean packages micropython unix kernel direct
 
 all: kernel direct unix ## build the kernel, the stand-in loader and the unix port
 
@@ -171,6 +171,10 @@ endif
 # What docs/ shows of the last benchmark.
 figures: $(VENV)/bench.stamp ## write the figures of the last benchmark to docs/
 	@$(VENV)/bin/python bench/document.py --json $(BUILD)/bench.json --docs docs
+
+# How alloc and free scale to many processors: docs/scaling.md. Takes a minute or two.
+scaling: $(VENV)/bench.stamp ## simulate many processors, for docs/scaling.md
+	@$(VENV)/bin/python bench/scaling.py --docs docs
 
 $(PEERS): $(PEERS_C) bench/peers/peers.h bench/peers/entry.h | packages
 	@mkdir -p $(@D)

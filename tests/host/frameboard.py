@@ -143,7 +143,12 @@ class Board:
                 self._write_cpu(at + number * _PRIVATE_STRIDE, number, magazine, turned)
         if self._shared:
             self._write_tables()
-        self._alone(package.module("pfm.alloc.zone").set_bounds, CONTROL, 0, self._frames.stop)
+        self._alone(
+            package.module("pfm.alloc.zone").set_bounds,
+            CONTROL,
+            self._frames.start,
+            self._frames.stop,
+        )
         free_range = package.module("pfm.alloc.buddy").free_range
         self._alone(free_range, CONTROL, ARRAY, self._frames.start, self._frames.stop)
 
@@ -210,13 +215,16 @@ class Board:
         self._alone(package.module("pfm.fastpath").install, manager, self._cpu, base)
         return manager
 
-    def _alone(self, function, *args):
+    def _alone(self, function, *args, requests=None):
         """Run a function on the first processor while the others stand still."""
         program = call(function, *args)
         answer = None
         try:
             while True:
-                answer = self.perform(1, program.send(answer), [])
+                request = program.send(answer)
+                if requests is not None:
+                    requests.append(request)
+                answer = self.perform(1, request, [])
         except StopIteration as stop:
             return stop.value
 
@@ -277,6 +285,13 @@ class Board:
             return self._alone(function, *args)
         except (errors.PFMError, errors.OutOfFramesError) as error:
             return type(error).__name__
+
+    def buddy(self, name, *args):
+        """Run a function of alloc/buddy.py; return its result and the addresses it reached."""
+        function = getattr(self.packages[0].module("pfm.alloc.buddy"), name)
+        requests = []
+        result = self._alone(function, CONTROL, ARRAY, *args, requests=requests)
+        return result, {request.virt for request in requests}
 
     def fast(self, function, *args):
         """Run a function of fastpath.py likewise, which takes the processor's struct first."""
