@@ -24,6 +24,9 @@ SERIAL ?= stdio
 APP ?=
 SCRIPT ?=
 SCREENSHOT ?=
+# An image file that is the machine's lasting disk, made with this size if there is none.
+DISK ?=
+DISK_SIZE ?= 64M
 # Name of the ISO image in build/.
 IMAGE_NAME ?= pfm
 # How many times as much `make soak` explores as `make test` does.
@@ -57,7 +60,7 @@ else
 MICROPY_SOURCE := $(abspath $(MICROPY_DIR))
 endif
 
-export LIMINE_DIR MEMORY CMDLINE QEMUFLAGS TIMEOUT SERIAL APP SCRIPT SCREENSHOT
+export LIMINE_DIR MEMORY CMDLINE QEMUFLAGS TIMEOUT SERIAL APP SCRIPT SCREENSHOT DISK DISK_SIZE
 # Nothing below may leave byte code in a verified source.
 export PYTHONDONTWRITEBYTECODE := 1
 export BUILD_VERBOSE ?= 0

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import iso
+from disk import Disk
 
 ROOT = Path(__file__).resolve().parent.parent
 STAND_IN = ROOT / "build" / "direct" / "direct.elf"
@@ -30,6 +31,9 @@ DIRECT = "direct"
 
 # The port for the guest's exit code: QEMU ends with status (code << 1) | 1.
 DEBUG_EXIT = "isa-debug-exit,iobase=0xf4,iosize=0x04"
+
+# The word of the command line by which the kernel formats a blank disk.
+FORMAT = "format=fat"
 
 # More guest memory than this is not reserved on the host, which may have less.
 RESERVED_MEMORY = 4 << 30
@@ -106,7 +110,8 @@ class Boot:
 
     loader is DIRECT or a limine.Release, options are for the stand-in loader only, image is
     where the ISO for Limine is written, medium is "cdrom" or "disk". menu shows Limine's menu,
-    which boots the first entry after its countdown. app is an image that app.pack made."""
+    which boots the first entry after its countdown. app is an image that app.pack made, disk is
+    what disk.prepare found; the kernel formats it if it is blank."""
 
     loader: object = DIRECT
     firmware: str = "bios"
@@ -119,6 +124,7 @@ class Boot:
     medium: str = "cdrom"
     menu: bool = False
     app: Path | None = None
+    disk: Disk | None = None
 
     @property
     def name(self):
@@ -179,11 +185,14 @@ def _loader_options(boot):
         if boot.firmware != "bios":
             raise ValueError("the stand-in loader boots under BIOS only")
         # In -initrd a comma starts the next module; the words after the file are its string.
-        modules = [f"{boot.kernel} {boot.cmdline}".strip(), *([str(boot.app)] if boot.app else [])]
+        modules = [
+            f"{boot.kernel} {_cmdline(boot)}".strip(),
+            *([str(boot.app)] if boot.app else []),
+        ]
         initrd = ",".join(module.replace(",", ",,") for module in modules)
         options = ["-kernel", str(STAND_IN), "-initrd", initrd]
         return options + (["-append", boot.options] if boot.options else [])
-    configuration = iso.with_cmdline(iso.CONFIGURATION.read_text(), boot.cmdline)
+    configuration = iso.with_cmdline(iso.CONFIGURATION.read_text(), _cmdline(boot))
     if not boot.menu:
         configuration = iso.unattended(configuration)
     disk = boot.medium == "disk"
@@ -197,6 +206,19 @@ def _loader_options(boot):
         if variables:
             options += ["-drive", f"if=pflash,unit=1,format=raw,snapshot=on,file={variables}"]
     return options
+
+
+def _disk_options(boot):
+    """Return the options for the lasting disk, from which nothing boots."""
+    if not boot.disk:
+        return []
+    return [*boot.disk.options, *(["-boot", "order=d"] if boot.loader != DIRECT else [])]
+
+
+def _cmdline(boot):
+    """Return the kernel's command line: a blank disk is to be formatted, by default as FAT."""
+    blank = boot.disk and boot.disk.blank and "format=" not in boot.cmdline
+    return f"{boot.cmdline} {FORMAT}".strip() if blank else boot.cmdline
 
 
 def read_device(process, timeout):
@@ -227,6 +249,7 @@ def command(boot, chardev, extra=()):
         *(serial if chardev else ["-serial", "none"]),
         *_machine_options(boot),
         *_loader_options(boot),
+        *_disk_options(boot),
         *extra,
     ]
 

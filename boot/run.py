@@ -2,8 +2,8 @@
 """Boot the kernel in QEMU: interactively at a terminal, else run standard input.
 
 Reads the Makefile's variables MEMORY, CMDLINE, QEMUFLAGS, TIMEOUT (seconds), SERIAL (stdio or
-pty), APP (a folder), SCRIPT (a file, run in place of standard input) and SCREENSHOT (a file to
-write) from the environment. Exits with 0 if the machine powered off, else with qemu.Ending's
+pty), APP (a folder), SCRIPT (a file, run in place of standard input), SCREENSHOT (a file to
+write), DISK (an image file) and DISK_SIZE from the environment. Exits with 0 if the machine powered off, else with qemu.Ending's
 value and a line that says why.
 """
 
@@ -19,6 +19,7 @@ import termios
 from pathlib import Path
 
 import app
+import disk
 import fetch
 import iso
 import limine
@@ -210,6 +211,17 @@ def read_script(path):
         sys.exit(f"SCRIPT={path}: {e.strerror}")
 
 
+def choose_disk(path, size):
+    """Return the disk of DISK and DISK_SIZE, None for none; a line says when it is made."""
+    if not path:
+        return None
+    new = not os.path.lexists(path)
+    found = disk.prepare(path, qemu.parse_size(size or disk.DEFAULT_SIZE))
+    if new:
+        say(f"DISK={path}: made, {found.path.stat().st_size / MIB:g} MiB")
+    return found
+
+
 def check_picture(path):
     """Return the path of the file SCREENSHOT, absolute. Raises SystemExit with one line."""
     path = Path(path).absolute()
@@ -252,6 +264,7 @@ def main():
                 cmdline=environment("CMDLINE", ""),
                 qemuflags=environment("QEMUFLAGS", ""),
                 app=program,
+                disk=choose_disk(environment("DISK"), environment("DISK_SIZE")),
             )
             if program:
                 check_size(boot)
@@ -263,7 +276,7 @@ def main():
             silence = None if arguments.gdb else SILENCE
             extra += options
             return unattended(boot, timeout, silence, extra, arguments.micropython, script, shoot)
-    except (iso.IsoFailed, qemu.FirmwareMissing, app.BadApp) as e:
+    except (iso.IsoFailed, qemu.FirmwareMissing, app.BadApp, disk.BadDisk) as e:
         sys.exit(str(e))
     except KeyboardInterrupt:
         return 130

@@ -4,6 +4,7 @@
 // extmod/modmachine.c via MICROPY_PY_MACHINE_INCLUDEFILE.
 
 #include "kernel/clock.h"
+#include "kernel/files.h"
 #include "kernel/machine_mem64.h"
 #include "kernel/machine_rtc.h"
 #include "kernel/main.h"
@@ -31,6 +32,7 @@ static void call_acpipower(qstr name) {
 }
 
 NORETURN static void mp_machine_reset(void) {
+    files_sync();
     uart_tx_flush();
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
@@ -44,6 +46,7 @@ NORETURN static void mp_machine_reset(void) {
 
 // poweroff(): ends QEMU with status "powered off", else enters ACPI's state S5.
 static mp_obj_t machine_poweroff(void) {
+    files_sync();
     uart_tx_flush();
     power_debug_exit(EXIT_OK);
     call_acpipower(MP_QSTR_poweroff);

@@ -72,6 +72,7 @@
 #define MICROPY_PY_GC_COLLECT_RETVAL            (1)
 #define MICROPY_PY_OS_INCLUDEFILE               "kernel/modos.c"
 #define MICROPY_PY_OS_GETENV_PUTENV_UNSETENV    (1)
+#define MICROPY_PY_OS_SYNC                      (1)
 #define MICROPY_PY_OS_UNAME                     (1)
 #define MICROPY_PY_OS_URANDOM                   (1)
 #define MICROPY_PY_RANDOM_SEED_INIT_FUNC        (mp_hal_random_seed())

@@ -11,6 +11,7 @@ import cmdline
 import kernel
 import kernelspace
 import keymap
+import lastingdisk
 import machine
 import owners
 import pfmhelp
@@ -28,6 +29,9 @@ def _start(options):
     state_virt = uctypes.addressof(kernel.state)
     if PFM.resume(state_virt, owners.ALL):
         PFM.space = kernelspace.current(PFM)
+        lastingdisk.start(options)
+        if options.root and lastingdisk.cache is not None:
+            return
         # There is no disk if the start before this one failed half way.
         if ramdisk.restore() is None:
             ramdisk.create(PFM, options.disk)
@@ -43,8 +47,11 @@ def _start(options):
     PFM.space = kernelspace.enter(PFM)
     apic.route_legacy_interrupts(PFM)
     heap = pyheap.grow(PFM, options.heap)
-    disk = ramdisk.create(PFM, options.disk)
+    lines = lastingdisk.start(options)
+    root = options.root and lastingdisk.cache is not None
+    disk = None if root else ramdisk.create(PFM, options.disk)
     bootreport.print_machine(PFM, heap, disk, options)
+    bootreport.print_disk(lines, options)
 
 
 def _run(name):

@@ -122,7 +122,7 @@ def _warnings(heap, disk_size, options):
             yield "Command line: {} of {}{}".format(what, human_size(found), note)
     if _scale_note(options):
         yield "Command line: scale of {}{}".format(kernel.screen()[2], _scale_note(options))
-    if not disk_size and options.disk is None:
+    if not disk_size and options.disk is None and not options.root:
         yield "No memory is left for a disk: there are no files"
 
 
@@ -140,3 +140,10 @@ def print_machine(manager, heap, disk, options):
             print(line[:_COLUMNS])
     for line in _warnings(heap, disk_size, options):
         print(line[:_COLUMNS])
+
+
+def print_disk(lines, options):
+    """Print the lines on the lasting disk, without those of no trouble if the report is quiet."""
+    for line in lines:
+        if options.report != cmdline.QUIET or not line.startswith("Disk:"):
+            print(line[:_COLUMNS])

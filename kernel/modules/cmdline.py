@@ -25,7 +25,8 @@ class CommandLine:
 
     `selftest` is None, "" for all tests or a part of the names of those to run; `run` is a
     module's name or None; `heap` is a size in bytes or None; `disk` is a size in bytes, 0 for
-    no disk, or None; `scale` is the screen's scale, 0 if none is given; `keymap` is a layout's
+    no disk, or None; `root` is whether the lasting disk is to be `/`; `format` is what a
+    blank one is made, "fat", "littlefs" or None; `scale` is the screen's scale, 0 if none is given; `keymap` is a layout's
     name, known or not, or None; `loglevel` is one of `pfm.log.NAMES` or None; `debug` is a
     boolean; `report` is VERBOSE, QUIET or None; `ignored` lists the unknown words, but for those
     of the environment: NAME=value, in capital letters, which `os.getenv` finds.
@@ -40,6 +41,8 @@ class CommandLine:
         self.disk = None
         self.scale = 0
         self.keymap = None
+        self.root = False
+        self.format = None
         self.loglevel = None
         self.report = None
         self.ignored = []
@@ -65,6 +68,10 @@ class CommandLine:
             self.scale = int(value)
         elif key == "keymap" and value:
             self.keymap = value
+        elif word == "root=disk":
+            self.root = True
+        elif key == "format" and value in ("fat", "littlefs"):
+            self.format = value
         elif key == "loglevel" and value in log.NAMES:
             self.loglevel = value
         elif key in (VERBOSE, QUIET) and not equals:

@@ -12,6 +12,7 @@ import owners
 import shares
 import uctypes
 import vfs
+from blockcopy import copy
 from micropython import const
 
 from pfm import OutOfFramesError
@@ -40,35 +41,9 @@ _IOCTL_BLOCK_ERASE = const(6)
 
 # Returned by the block methods for a place that is not on the disk.
 _OUTSIDE = -errno.EIO
-# Bytes copied per step.
-_STEP = const(32)
 
 _HIGHER_HALF = const(1 << 63)
 _ADDRESS_END = const(1 << 64)
-
-
-@micropython.viper
-def _copy(to: ptr32, words: ptr32, size: int):
-    """Copy `size` bytes; source and target do not overlap.
-
-    Cost: a few instructions per word, and no heap.
-    """
-    # Viper keeps only the arguments in registers.
-    while size >= _STEP:
-        to[0] = words[0]
-        to[1] = words[1]
-        to[2] = words[2]
-        to[3] = words[3]
-        to[4] = words[4]
-        to[5] = words[5]
-        to[6] = words[6]
-        to[7] = words[7]
-        to = ptr32(int(to) + _STEP)
-        words = ptr32(int(words) + _STEP)
-        size -= _STEP
-    while size > 0:
-        size -= 1
-        ptr8(to)[size] = ptr8(words)[size]
 
 
 class RamDisk:
@@ -106,7 +81,7 @@ class RamDisk:
             # Raises TypeError for a read-only buffer, which a copy to its address would
             # overwrite.
             buf[0] = buf[0]
-            _copy(buf, self._start + start, length)
+            copy(buf, self._start + start, length)
         return 0
 
     @micropython.native
@@ -116,7 +91,7 @@ class RamDisk:
         start = self._offset(block, offset, length)
         if start < 0:
             return _OUTSIDE
-        _copy(self._start + start, buf, length)
+        copy(self._start + start, buf, length)
         return 0
 
     @micropython.native

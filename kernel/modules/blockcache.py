@@ -1,0 +1,510 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""The block cache: pages of a block device in frames, written back later.
+
+    cache = blockcache.BlockCache(virtioblk.open())
+    vfs.mount(cache, "/disk")
+
+A page is UPTODATE when its frame has what the device has or newer, DIRTY when newer, WRITEBACK
+while it is written, LRU while it is on the list of which the page used longest ago goes first.
+"""
+
+import errno
+from array import array
+
+import micropython
+from blockcopy import copy_in, copy_out
+from micropython import const
+from virtioblk import READ, SECTOR_SHIFT, SECTOR_SIZE, WRITE
+
+from pfm import PFM, PageFlags
+from pfm.address import PAGE_SHIFT, PAGE_SIZE, signed
+
+# pfm/frame/flags.py
+_DIRTY = PageFlags.DIRTY
+_UPTODATE = PageFlags.UPTODATE
+_WRITEBACK = PageFlags.WRITEBACK
+_ALL = PageFlags.LRU | PageFlags.UPTODATE | PageFlags.DIRTY | PageFlags.WRITEBACK
+
+# By default the cache takes this share of the free memory, within these bounds, in frames.
+_SHARE_SHIFT = const(5)
+FRAMES_MIN = const(64)
+_FRAMES_MAX = const(4096)
+
+# The table, of 32-bit words: the number of slots, the mask of the hash, the offset of the slots
+# in bytes; then the first slot of each hash; then the slots.  Slot 0 is the ends of the LRU list.
+_SLOTS = const(0)
+_MASK = const(1)
+_OFFSET = const(2)
+_HEADS = const(8)
+_SLOT_SHIFT = const(5)
+# A slot: the next one with the same hash, the page, its frame, and the neighbours on the list.
+_CHAIN = const(0)
+_PAGE = const(1)
+_PFN = const(2)
+_NEWER = const(3)
+_OLDER = const(4)
+
+# The page of a slot that has none, which limits a device to 4 TiB: viper takes no larger constant.
+_NO_PAGE = const(0x3FFFFFFF)
+# Pages that cannot be written and are passed over for one more page.
+_TRIES = const(8)
+# Pages that are read ahead, at most and at first.
+_AHEAD_MAX = const(32)
+_AHEAD_MIN = const(4)
+
+_SECTORS_SHIFT = const(3)
+
+# Requests of `ioctl`: class vfs.AbstractBlockDev of MicroPython's documentation.
+_IOCTL_INIT = const(1)
+_IOCTL_DEINIT = const(2)
+_IOCTL_SYNC = const(3)
+_IOCTL_BLOCK_COUNT = const(4)
+_IOCTL_BLOCK_SIZE = const(5)
+_IOCTL_BLOCK_ERASE = const(6)
+
+_EIO = -errno.EIO
+_ENODEV = -errno.ENODEV
+# Linux's number; MicroPython's errno leaves it out.
+_EROFS = -30
+
+
+@micropython.viper
+def _find(table: int, page: int) -> int:
+    """Return the slot of a page, 0 if it has none."""
+    t = ptr32(table)
+    slots = table + int(t[_OFFSET])
+    slot = int(t[_HEADS + (page & int(t[_MASK]))])
+    while slot:
+        entry = ptr32(slots + (slot << _SLOT_SHIFT))
+        if int(entry[_PAGE]) == page:
+            return slot
+        slot = int(entry[_CHAIN])
+    return 0
+
+
+@micropython.viper
+def _field(table: int, slot: int, field: int) -> int:
+    return int(ptr32(table + int(ptr32(table)[_OFFSET]) + (slot << _SLOT_SHIFT))[field])
+
+
+@micropython.viper
+def _enter(table: int, slot: int, page: int):
+    """Let a slot without a page have this one."""
+    t = ptr32(table)
+    entry = ptr32(table + int(t[_OFFSET]) + (slot << _SLOT_SHIFT))
+    head = _HEADS + (page & int(t[_MASK]))
+    entry[_PAGE] = page
+    entry[_CHAIN] = int(t[head])
+    t[head] = slot
+
+
+@micropython.viper
+def _leave(table: int, slot: int):
+    """Take a slot's page from it."""
+    t = ptr32(table)
+    slots = table + int(t[_OFFSET])
+    entry = ptr32(slots + (slot << _SLOT_SHIFT))
+    link = ptr32(table + (_HEADS + (int(entry[_PAGE]) & int(t[_MASK])) << 2))
+    while int(link[0]) != slot:
+        link = ptr32(slots + (int(link[0]) << _SLOT_SHIFT))
+    link[0] = int(entry[_CHAIN])
+    entry[_PAGE] = _NO_PAGE
+
+
+@micropython.viper
+def _move(table: int, slot: int, newest: bool):
+    """Move a slot to the newest end of the list, or to the oldest."""
+    slots = table + int(ptr32(table)[_OFFSET])
+    entry = ptr32(slots + (slot << _SLOT_SHIFT))
+    older = int(entry[_OLDER])
+    newer = int(entry[_NEWER])
+    ptr32(slots + (older << _SLOT_SHIFT))[_NEWER] = newer
+    ptr32(slots + (newer << _SLOT_SHIFT))[_OLDER] = older
+    ends = ptr32(slots)
+    if newest:
+        older = int(ends[_OLDER])
+        newer = 0
+    else:
+        older = 0
+        newer = int(ends[_NEWER])
+    entry[_OLDER] = older
+    entry[_NEWER] = newer
+    ptr32(slots + (older << _SLOT_SHIFT))[_NEWER] = slot
+    ptr32(slots + (newer << _SLOT_SHIFT))[_OLDER] = slot
+
+
+@micropython.viper
+def _lay_out(table: int, count: int, mask: int, offset: int, pfns: ptr32):
+    """Write a table of zeros for `count` slots with these frames, without pages."""
+    t = ptr32(table)
+    t[_SLOTS] = count
+    t[_MASK] = mask
+    t[_OFFSET] = offset
+    slot = 0
+    while slot <= count:
+        entry = ptr32(table + offset + (slot << _SLOT_SHIFT))
+        entry[_PAGE] = _NO_PAGE
+        if slot:
+            entry[_PFN] = pfns[slot - 1]
+        entry[_NEWER] = slot + 1 if slot < count else 0
+        entry[_OLDER] = slot - 1 if slot else count
+        slot += 1
+
+
+class BlockCache:
+    """A block device over `device`, with `frames` frames of pages of it.
+
+    `device` has what `VirtioBlk` has: `sectors`, `segments`, `read_only`, `removed`, `begin`,
+    `add`, `submit`, `flush`, `error`, `close`.  A block is `block_size` bytes, a power of two.
+    It has the simple and the extended interface of `vfs.AbstractBlockDev`: 0, or the negative
+    errno that the device returned or -EIO outside the device.  These methods use neither heap
+    nor bytecode, since the collector closes unclosed files while the heap is locked.
+
+    A page that cannot be written stays DIRTY, and is tried again at the next write-back.  With
+    `raises` a sync by ioctl raises what `sync` raises, for FatFs, which ignores what it returns.
+    `hits` and `misses` count pages, `dirty` those to be written.  `tag` is the frames'.
+
+    Raises OutOfFramesError, ArgumentError, ValueError for a `block_size` that it cannot have.
+    Cost: the frames, and 40 bytes for each.
+    """
+
+    def __init__(self, device, frames=None, block_size=SECTOR_SIZE, raises=False, tag=0):
+        if frames is None:
+            share = sum(PFM.count_free()) >> _SHARE_SHIFT
+            frames = max(FRAMES_MIN, min(share, _FRAMES_MAX))
+        if frames < FRAMES_MIN:
+            raise ValueError("a cache of {} frames, less than {}".format(frames, FRAMES_MIN))
+        self.device = device
+        self.size = device.sectors << SECTOR_SHIFT
+        if self.size >> PAGE_SHIFT >= _NO_PAGE:
+            raise ValueError("a device of {} bytes".format(self.size))
+        self.raises = raises
+        self.frames = frames
+        self.hits = 0
+        self.misses = 0
+        self.dirty = 0
+        self.closed = True
+        self._unflushed = False
+        self._next = -1
+        self._ahead = _AHEAD_MIN
+        # No request may need so many pages that reading them evicts some of them.
+        self._batch = min(device.segments, frames >> 2)
+        self.set_block_size(block_size)
+        self._allocate(tag)
+        self.closed = False
+
+    def set_block_size(self, size):
+        """Let blocks have `size` bytes from now on.  Raises ValueError."""
+        if size < SECTOR_SIZE or size & (size - 1):
+            raise ValueError("blocks of {} bytes".format(size))
+        self.block_size = size
+
+    def _allocate(self, tag):
+        hashes = 1
+        while hashes < self.frames:
+            hashes <<= 1
+        offset = (_HEADS + hashes << 2) + 31 & ~31
+        size = offset + (self.frames + 1 << _SLOT_SHIFT)
+        pfns = array("I", bytes(4 * self.frames))
+        count = (size + PAGE_SIZE - 1) >> PAGE_SHIFT
+        self._table_pfn = PFM.alloc_contiguous(count, zero=True, tag=tag)
+        try:
+            PFM.alloc_many(pfns, tag=tag)
+        except BaseException as error:
+            PFM.free(self._table_pfn)
+            raise error
+        self._pfns = pfns
+        self._table = signed(PFM.as_virt(self._table_pfn << PAGE_SHIFT))
+        self._hhdm = signed(PFM.as_virt(0))
+        _lay_out(self._table, self.frames, hashes - 1, offset, pfns)
+
+    @micropython.native
+    def _check(self, slot, flags):
+        return PFM.check_flags(_field(self._table, slot, _PFN), flags)
+
+    @micropython.native
+    def _set(self, slot, flags):
+        PFM.set_flags(_field(self._table, slot, _PFN), flags)
+
+    @micropython.native
+    def _clear(self, slot, flags):
+        PFM.clear_flags(_field(self._table, slot, _PFN), flags)
+
+    @micropython.native
+    def _page_size(self, page):
+        """Return the bytes of a page that the device has: fewer in the last one."""
+        return min(PAGE_SIZE, self.size - (page << PAGE_SHIFT))
+
+    @micropython.native
+    def _add(self, page, slot):
+        phys = _field(self._table, slot, _PFN) << PAGE_SHIFT
+        self.device.add(phys, self._page_size(page))
+
+    @micropython.native
+    def _is_dirty(self, page):
+        slot = _find(self._table, page)
+        return slot and self._check(slot, _DIRTY)
+
+    @micropython.native
+    def _write(self, first, end):
+        """Write the DIRTY pages from `first` to before `end` by one request."""
+        self.device.begin()
+        page = first
+        while page < end:
+            slot = _find(self._table, page)
+            self._set(slot, _WRITEBACK)
+            self._add(page, slot)
+            page += 1
+        code = self.device.submit(WRITE, first << _SECTORS_SHIFT)
+        done = _WRITEBACK if code else _WRITEBACK | _DIRTY
+        page = first
+        while page < end:
+            self._clear(_find(self._table, page), done)
+            page += 1
+        if not code:
+            self.dirty -= end - first
+            self._unflushed = True
+        return code
+
+    @micropython.native
+    def _write_around(self, page):
+        """Write a DIRTY page and those beside it; return 0 or the errno for the page itself."""
+        first = page
+        while first > 0 and page - first < self._batch - 1 and self._is_dirty(first - 1):
+            first -= 1
+        end = page + 1
+        while end - first < self._batch and self._is_dirty(end):
+            end += 1
+        code = self._write(first, end)
+        if code and end - first > 1:
+            # One bad page must not keep the others.
+            while first < end and not self.device.removed:
+                one = self._write(first, first + 1)
+                if first == page:
+                    code = one
+                first += 1
+        return code
+
+    @micropython.native
+    def _take(self, page):
+        """Give a page that has none a slot; return the slot or a negative errno."""
+        tries = _TRIES
+        while True:
+            slot = _field(self._table, 0, _NEWER)
+            old = _field(self._table, slot, _PAGE)
+            if old == _NO_PAGE:
+                break
+            code = self._write_around(old) if self._check(slot, _DIRTY) else 0
+            if not code:
+                self._forget(slot)
+                break
+            _move(self._table, slot, True)
+            tries -= 1
+            if not tries:
+                return code
+        _enter(self._table, slot, page)
+        _move(self._table, slot, True)
+        self._set(slot, PageFlags.LRU)
+        return slot
+
+    @micropython.native
+    def _forget(self, slot):
+        _leave(self._table, slot)
+        _move(self._table, slot, False)
+        self._clear(slot, _ALL)
+
+    @micropython.native
+    def _read(self, page, count):
+        """Read pages that have no slot by one request; return 0 or a negative errno."""
+        taken = 0
+        code = 0
+        while taken < count:
+            code = self._take(page + taken)
+            if code < 0:
+                break
+            taken += 1
+        if code >= 0:
+            self.device.begin()
+            at = 0
+            while at < count:
+                self._add(page + at, _find(self._table, page + at))
+                at += 1
+            code = self.device.submit(READ, page << _SECTORS_SHIFT)
+        while taken > 0:
+            taken -= 1
+            slot = _find(self._table, page + taken)
+            if code:
+                self._forget(slot)
+            else:
+                self._set(slot, _UPTODATE)
+        return code
+
+    @micropython.native
+    def _load(self, page, end):
+        """Have a page in a slot, those before `end` and some after it too if they are not.
+
+        Returns the slot or a negative errno.
+        """
+        slot = _find(self._table, page)
+        if slot:
+            self.hits += 1
+            _move(self._table, slot, True)
+            return slot
+        self.misses += 1
+        if page == self._next:
+            self._ahead = min(self._ahead << 1, _AHEAD_MAX)
+            end = max(end, page + self._ahead)
+        else:
+            self._ahead = _AHEAD_MIN
+        end = min(end, page + self._batch, (self.size + PAGE_SIZE - 1) >> PAGE_SHIFT)
+        after = page + 1
+        while after < end and not _find(self._table, after):
+            after += 1
+        code = self._read(page, after - page)
+        if code and after - page > 1 and not self.device.removed:
+            after = page + 1
+            code = self._read(page, 1)
+        if code:
+            return code
+        self._next = after
+        return _find(self._table, page)
+
+    @micropython.native
+    def _start(self, block, offset, length):
+        """Return where these bytes begin on the device, -1 if not all of them are on it."""
+        size = self.block_size
+        if self.closed or not (0 <= block <= self.size // size and 0 <= offset <= self.size):
+            return -1
+        start = block * size + offset
+        return start if start + length <= self.size else -1
+
+    @micropython.native
+    def readblocks(self, block, buf, offset=0):
+        """Fill `buf` from the device, starting `offset` bytes into `block`."""
+        length = len(buf)
+        start = self._start(block, offset, length)
+        if start < 0:
+            return _EIO
+        if length:
+            # Raises TypeError for a read-only buffer, which a copy would overwrite.
+            buf[0] = buf[0]
+        end = (start + length + PAGE_SIZE - 1) >> PAGE_SHIFT
+        at = 0
+        while at < length:
+            position = start + at
+            inside = position & (PAGE_SIZE - 1)
+            size = min(PAGE_SIZE - inside, length - at)
+            slot = self._load(position >> PAGE_SHIFT, end)
+            if slot < 0:
+                return slot
+            frame = self._hhdm + (_field(self._table, slot, _PFN) << PAGE_SHIFT)
+            copy_out(buf, at, frame + inside, size)
+            at += size
+        return 0
+
+    @micropython.native
+    def _for_writing(self, page, inside, size):
+        """Return the slot of a page of which `size` bytes are written, or a negative errno."""
+        if size < self._page_size(page) or _find(self._table, page):
+            return self._load(page, page + 1)
+        slot = self._take(page)
+        if slot > 0:
+            # What is not of the device is never written to it.
+            self._set(slot, _UPTODATE)
+        return slot
+
+    @micropython.native
+    def writeblocks(self, block, buf, offset=0):
+        """Write `buf` to the cache, starting `offset` bytes into `block`."""
+        length = len(buf)
+        start = self._start(block, offset, length)
+        if start < 0:
+            return _EIO
+        if self.device.read_only:
+            return _EROFS
+        if self.device.removed:
+            return _ENODEV
+        at = 0
+        while at < length:
+            position = start + at
+            inside = position & (PAGE_SIZE - 1)
+            size = min(PAGE_SIZE - inside, length - at)
+            slot = self._for_writing(position >> PAGE_SHIFT, inside, size)
+            if slot < 0:
+                return slot
+            if not self._check(slot, _DIRTY):
+                self._set(slot, _DIRTY)
+                self.dirty += 1
+            frame = self._hhdm + (_field(self._table, slot, _PFN) << PAGE_SHIFT)
+            copy_in(frame + inside, buf, at, size)
+            at += size
+        return 0
+
+    @micropython.native
+    def write_back(self):
+        """Write every DIRTY page, and have the device keep them; return 0 or the first errno.
+
+        Cost: a request for each run of such pages, and a step per page newer than the last.
+        """
+        if self.closed:
+            return 0
+        code = 0
+        slot = _field(self._table, 0, _OLDER)
+        while slot and self.dirty:
+            if self._check(slot, _DIRTY):
+                one = self._write_around(_field(self._table, slot, _PAGE))
+                code = code or one
+            slot = _field(self._table, slot, _OLDER)
+        if self._unflushed:
+            one = self.device.flush()
+            if not one:
+                self._unflushed = False
+            code = code or one
+        return code
+
+    def sync(self):
+        """Write back as `write_back`.  Raises OSError with the sector of the last failure."""
+        code = self.write_back()
+        if code:
+            raise self.device.error(code)
+
+    @micropython.native
+    def ioctl(self, request, argument):
+        """Return the number or size of blocks, or 0; a request to sync writes back.
+
+        None for an unknown request.
+        """
+        if request == _IOCTL_BLOCK_COUNT:
+            return self.size // self.block_size
+        if request == _IOCTL_BLOCK_SIZE:
+            return self.block_size
+        if request in (_IOCTL_SYNC, _IOCTL_DEINIT):
+            code = self.write_back()
+            if code and self.raises:
+                raise self.device.error(code)
+            return code
+        if request in (_IOCTL_INIT, _IOCTL_BLOCK_ERASE):
+            return 0
+        return None
+
+    def close(self, discard=False):
+        """Write back, give the frames back, close the device.  A second call does nothing.
+
+        If a page cannot be written, raises OSError, and the cache stays as it was; with
+        `discard` nothing is written.
+        """
+        if self.closed:
+            return
+        if not discard:
+            self.sync()
+        self.closed = True
+        self.dirty = 0
+        PFM.clear_flags_many(self._pfns, _ALL)
+        PFM.free_many(self._pfns)
+        PFM.free(self._table_pfn)
+        self.device.close()
+
+    def __repr__(self):
+        return "BlockCache({}, {} frames, {} dirty, {} hits, {} misses)".format(
+            self.device, self.frames, self.dirty, self.hits, self.misses
+        )
