@@ -5,6 +5,7 @@ import ktap
 
 _NAMES = (
     "test_acpi",
+    "test_blockcache",
     "test_cmdline",
     "test_contract",
     "test_critical",
