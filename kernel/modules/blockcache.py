@@ -6,6 +6,9 @@
 
 A page is UPTODATE when its frame has what the device has or newer, DIRTY when newer, WRITEBACK
 while it is written, LRU while it is on the list of which the page used longest ago goes first.
+
+Pages are written back in the order in which they were last used.  So what a filesystem wrote
+before it committed is on the device before the commit is, wherever the machine stops.
 """
 
 import errno
@@ -19,8 +22,11 @@ from virtioblk import READ, SECTOR_SHIFT, SECTOR_SIZE, WRITE
 from pfm import PFM, PageFlags
 from pfm.address import PAGE_SHIFT, PAGE_SIZE, signed
 
+# pfm/frame/entry.py
+_ENTRY_SHIFT = const(5)
 # pfm/frame/flags.py
-_DIRTY = PageFlags.DIRTY
+_DIRTY = const(2)
+_LRU = PageFlags.LRU
 _UPTODATE = PageFlags.UPTODATE
 _WRITEBACK = PageFlags.WRITEBACK
 _ALL = PageFlags.LRU | PageFlags.UPTODATE | PageFlags.DIRTY | PageFlags.WRITEBACK
@@ -134,6 +140,28 @@ def _move(table: int, slot: int, newest: bool):
 
 
 @micropython.viper
+def _is_dirty(table: int, entries: int, slot: int) -> int:
+    """Return whether a slot's frame is DIRTY; `entries` is the frame manager's array."""
+    pfn = int(ptr32(table + int(ptr32(table)[_OFFSET]) + (slot << _SLOT_SHIFT))[_PFN])
+    return int(ptr16(entries + (pfn << _ENTRY_SHIFT))[0]) & _DIRTY
+
+
+@micropython.viper
+def _oldest_dirty(table: int, entries: int, count: int) -> int:
+    """Return the DIRTY slot used longest ago if there are `count`, 0 if there are fewer."""
+    slots = table + int(ptr32(table)[_OFFSET])
+    slot = int(ptr32(slots)[_OLDER])
+    while slot:
+        entry = ptr32(slots + (slot << _SLOT_SHIFT))
+        if int(ptr16(entries + (int(entry[_PFN]) << _ENTRY_SHIFT))[0]) & _DIRTY:
+            count -= 1
+            if count == 0:
+                return slot
+        slot = int(entry[_OLDER])
+    return 0
+
+
+@micropython.viper
 def _lay_out(table: int, count: int, mask: int, offset: int, pfns: ptr32):
     """Write a table of zeros for `count` slots with these frames, without pages."""
     t = ptr32(table)
@@ -216,11 +244,8 @@ class BlockCache:
         self._pfns = pfns
         self._table = signed(PFM.as_virt(self._table_pfn << PAGE_SHIFT))
         self._hhdm = signed(PFM.as_virt(0))
+        self._entries = signed(PFM.array.base)
         _lay_out(self._table, self.frames, hashes - 1, offset, pfns)
-
-    @micropython.native
-    def _check(self, slot, flags):
-        return PFM.check_flags(_field(self._table, slot, _PFN), flags)
 
     @micropython.native
     def _set(self, slot, flags):
@@ -239,11 +264,6 @@ class BlockCache:
     def _add(self, page, slot):
         phys = _field(self._table, slot, _PFN) << PAGE_SHIFT
         self.device.add(phys, self._page_size(page))
-
-    @micropython.native
-    def _is_dirty(self, page):
-        slot = _find(self._table, page)
-        return slot and self._check(slot, _DIRTY)
 
     @micropython.native
     def _write(self, first, end):
@@ -267,22 +287,29 @@ class BlockCache:
         return code
 
     @micropython.native
-    def _write_around(self, page):
-        """Write a DIRTY page and those beside it; return 0 or the errno for the page itself."""
-        first = page
-        while first > 0 and page - first < self._batch - 1 and self._is_dirty(first - 1):
-            first -= 1
+    def _write_from(self, slot):
+        """Write a DIRTY page and those that follow it both on the device and on the list.
+
+        Returns 0 or the errno for the page itself.
+        """
+        page = _field(self._table, slot, _PAGE)
         end = page + 1
-        while end - first < self._batch and self._is_dirty(end):
+        after = _field(self._table, slot, _NEWER)
+        while (
+            end - page < self._batch
+            and _field(self._table, after, _PAGE) == end
+            and _is_dirty(self._table, self._entries, after)
+        ):
             end += 1
-        code = self._write(first, end)
-        if code and end - first > 1:
+            after = _field(self._table, after, _NEWER)
+        code = self._write(page, end)
+        if code and end - page > 1 and not self.device.removed:
             # One bad page must not keep the others.
-            while first < end and not self.device.removed:
-                one = self._write(first, first + 1)
-                if first == page:
-                    code = one
-                first += 1
+            code = self._write(page, page + 1)
+            page += 1
+            while page < end:
+                self._write(page, page + 1)
+                page += 1
         return code
 
     @micropython.native
@@ -291,12 +318,14 @@ class BlockCache:
         tries = _TRIES
         while True:
             slot = _field(self._table, 0, _NEWER)
-            old = _field(self._table, slot, _PAGE)
-            if old == _NO_PAGE:
+            if _field(self._table, slot, _PAGE) == _NO_PAGE:
+                self._set(slot, _LRU)
                 break
-            code = self._write_around(old) if self._check(slot, _DIRTY) else 0
+            dirty = self.dirty and _is_dirty(self._table, self._entries, slot)
+            code = self._write_from(slot) if dirty else 0
             if not code:
-                self._forget(slot)
+                _leave(self._table, slot)
+                self._clear(slot, _UPTODATE)
                 break
             _move(self._table, slot, True)
             tries -= 1
@@ -304,7 +333,6 @@ class BlockCache:
                 return code
         _enter(self._table, slot, page)
         _move(self._table, slot, True)
-        self._set(slot, PageFlags.LRU)
         return slot
 
     @micropython.native
@@ -372,11 +400,12 @@ class BlockCache:
     @micropython.native
     def _start(self, block, offset, length):
         """Return where these bytes begin on the device, -1 if not all of them are on it."""
-        size = self.block_size
-        if self.closed or not (0 <= block <= self.size // size and 0 <= offset <= self.size):
-            return -1
-        start = block * size + offset
-        return start if start + length <= self.size else -1
+        size = self.size
+        if 0 <= block <= size and 0 <= offset <= size and not self.closed:
+            start = block * self.block_size + offset
+            if start + length <= size:
+                return start
+        return -1
 
     @micropython.native
     def readblocks(self, block, buf, offset=0):
@@ -403,13 +432,12 @@ class BlockCache:
         return 0
 
     @micropython.native
-    def _for_writing(self, page, inside, size):
+    def _for_writing(self, page, size):
         """Return the slot of a page of which `size` bytes are written, or a negative errno."""
         if size < self._page_size(page) or _find(self._table, page):
             return self._load(page, page + 1)
         slot = self._take(page)
         if slot > 0:
-            # What is not of the device is never written to it.
             self._set(slot, _UPTODATE)
         return slot
 
@@ -429,10 +457,10 @@ class BlockCache:
             position = start + at
             inside = position & (PAGE_SIZE - 1)
             size = min(PAGE_SIZE - inside, length - at)
-            slot = self._for_writing(position >> PAGE_SHIFT, inside, size)
+            slot = self._for_writing(position >> PAGE_SHIFT, size)
             if slot < 0:
                 return slot
-            if not self._check(slot, _DIRTY):
+            if not _is_dirty(self._table, self._entries, slot):
                 self._set(slot, _DIRTY)
                 self.dirty += 1
             frame = self._hhdm + (_field(self._table, slot, _PFN) << PAGE_SHIFT)
@@ -444,17 +472,17 @@ class BlockCache:
     def write_back(self):
         """Write every DIRTY page, and have the device keep them; return 0 or the first errno.
 
-        Cost: a request for each run of such pages, and a step per page newer than the last.
+        Cost: a request for each run of such pages, and a step per page used since the first of them.
         """
         if self.closed:
             return 0
         code = 0
-        slot = _field(self._table, 0, _OLDER)
+        slot = _oldest_dirty(self._table, self._entries, self.dirty) if self.dirty else 0
         while slot and self.dirty:
-            if self._check(slot, _DIRTY):
-                one = self._write_around(_field(self._table, slot, _PAGE))
+            if _is_dirty(self._table, self._entries, slot):
+                one = self._write_from(slot)
                 code = code or one
-            slot = _field(self._table, slot, _OLDER)
+            slot = _field(self._table, slot, _NEWER)
         if self._unflushed:
             one = self.device.flush()
             if not one:

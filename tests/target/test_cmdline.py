@@ -23,6 +23,14 @@ def test_selftest_without_a_name_means_all():
     equal(CommandLine("selftest").selftest, "")
 
 
+def test_lasting_disk():
+    line = CommandLine("root=disk format=littlefs")
+    equal((line.root, line.format, line.ignored), (True, "littlefs", []))
+    line = CommandLine("root=ram format=ext4 root format=")
+    equal((line.root, line.format), (False, None))
+    equal(line.ignored, ["root=ram", "format=ext4", "root", "format="])
+
+
 def test_how_much_is_reported():
     equal(
         [CommandLine(text).report for text in ("", "verbose", "quiet")], [None, "verbose", "quiet"]
