@@ -11,6 +11,7 @@ package(
         "calls.py",
         "copies.py",
         "cpeers.py",
+        "diskrows.py",
         "fakes.py",
         "flagrows.py",
         "inits.py",

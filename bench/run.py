@@ -16,6 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "boot"))
 
+import disks  # noqa: E402
 import goals  # noqa: E402
 import prompt  # noqa: E402
 import qemu  # noqa: E402
@@ -96,7 +97,10 @@ def main():
     }
     for port, measured in (
         (goals.UNIX, lambda: on_unix(options.unix, options.peers)),
-        (goals.TARGET, lambda: prompt.rows() + on_target(options.kernel)),
+        (
+            goals.TARGET,
+            lambda: prompt.rows() + on_target(options.kernel) + disks.rows(options.kernel, parse),
+        ),
     ):
         figures[port] = measured()
         show(port, figures[port])
