@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "py/binary.h"
-#include "py/gc.h"
 #include "py/mphal.h"
 #include "py/objarray.h"
 #include "py/objstr.h"
@@ -31,9 +30,7 @@ static mp_obj_t kernel_exit(mp_obj_t code_in) {
     if (code < 0 || code > UINT8_MAX) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("exit code %d is not in 0..255"), (int)code);
     }
-    // Files that are open are closed as by a soft reset, which a disk may outlive.
-    files_sync();
-    gc_sweep_all();
+    files_close();
     power_exit((int)code);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(kernel_exit_obj, kernel_exit);

@@ -5,6 +5,7 @@
 """
 
 import blockcache
+import owners
 import vfs
 import virtioblk
 from micropython import const
@@ -95,9 +96,9 @@ def _filesystem(disk, wanted):
 def _open(function, folder, wanted):
     """Mount the disk at a PCI function; return the line that says what it is."""
     global cache
-    device = virtioblk.VirtioBlk(function)
+    device = virtioblk.VirtioBlk(function, tag=owners.CACHE)
     try:
-        disk = blockcache.BlockCache(device)
+        disk = blockcache.BlockCache(device, tag=owners.CACHE)
     except BaseException as error:
         device.close()
         raise error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Owners of frames that outlive the interpreter: their tags, kept across a soft reset.
+"""Owners of the kernel's frames: their tags; those in ALL are kept across a soft reset.
 
 A tag is four letters, the first in the highest byte, so that it is readable in hexadecimal.
 """
@@ -16,5 +16,7 @@ RESPONSES = const(0x72657370)
 DISK = const(0x6469736B)
 # Copies of the ACPI tables, "acpi".
 ACPI = const(0x61637069)
+# The lasting disk's queue and the pages of its cache, "cach": these end with a soft reset.
+CACHE = const(0x63616368)
 
 ALL = (HEAP, TABLES, RESPONSES, DISK, ACPI)

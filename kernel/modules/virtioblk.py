@@ -117,8 +117,12 @@ _EIO = -errno.EIO
 _EINVAL = -errno.EINVAL
 _ENODEV = -errno.ENODEV
 _ETIMEDOUT = -errno.ETIMEDOUT
-# Linux's number; MicroPython's errno leaves it out.
+# Linux's numbers; MicroPython's errno leaves them out.
 _EROFS = -30
+_EBUSY = const(16)
+
+# The names of the functions that are in use.
+_users = set()
 
 _DOES = {READ: "read", WRITE: "written", FLUSH: "flushed"}
 
@@ -199,7 +203,8 @@ class VirtioBlk:
 
     `sectors` is the size, `block_size` what the device prefers to be written at a time,
     `read_only` whether it refuses writes, `segments` how many frames a request takes.  Raises
-    OSError(ENODEV) for a device that it cannot drive, OutOfFramesError, and the errors of pci.
+    OSError(ENODEV) for a device that it cannot drive, OSError(EBUSY) for one that another
+    VirtioBlk has and has not closed, OutOfFramesError, and the errors of pci.
     Cost: frames for the queue and 64 KiB.
     """
 
@@ -208,14 +213,18 @@ class VirtioBlk:
         self.name = function.name
         self.timeout_ms = TIMEOUT_MS
         self.removed = False
+        self.closed = False
         self.failed = -1
         self._failure = 0
         self._kind = READ
         self._sector = 0
         self._count = 0
         self._frames = 0
+        if self.name in _users:
+            raise OSError(_EBUSY, "virtio block device {}: in use".format(self.name))
         self._find()
         self._reset()
+        _users.add(self.name)
         try:
             self._negotiate()
             self._make_queue(tag)
@@ -508,6 +517,10 @@ class VirtioBlk:
 
     def close(self):
         """Reset the device and give its frames back.  A second call does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        _users.discard(self.name)
         if not self.removed:
             self._reset()
             self.removed = True

@@ -298,6 +298,8 @@ def test_read_only(boot, micropython):
     with at_prompt(boot(), micropython) as prompt:
         assert "16 MiB, FAT, at /disk, read-only\r\n" in prompt.report
         prompt.run("D = '/disk'" + READ)
+        output, traceback = prompt.try_run("import virtioblk; virtioblk.open()")
+        assert "OSError: (16, 'virtio block device 00:02.0: in use')" in traceback
         output, traceback = prompt.try_run("open('/disk/new', 'w')")
         assert "OSError: 30" in traceback, traceback
         assert (
