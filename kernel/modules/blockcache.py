@@ -190,7 +190,7 @@ class BlockCache:
 
     A page that cannot be written stays DIRTY, and is tried again at the next write-back.  With
     `raises` a sync by ioctl raises what `sync` raises, for FatFs, which ignores what it returns.
-    `hits` and `misses` count pages, `dirty` those to be written.  `tag` is the frames'.
+    `hits` and `misses` count pages that were asked for, `dirty` those to be written.  `tag` is the frames'.
 
     Raises OutOfFramesError, ArgumentError, ValueError for a `block_size` that it cannot have.
     Cost: the frames, and 40 bytes for each.
@@ -258,22 +258,19 @@ class BlockCache:
     @micropython.native
     def _page_size(self, page):
         """Return the bytes of a page that the device has: fewer in the last one."""
-        return min(PAGE_SIZE, self.size - (page << PAGE_SHIFT))
-
-    @micropython.native
-    def _add(self, page, slot):
-        phys = _field(self._table, slot, _PFN) << PAGE_SHIFT
-        self.device.add(phys, self._page_size(page))
+        size = self.size - (page << PAGE_SHIFT)
+        return size if size < PAGE_SIZE else PAGE_SIZE
 
     @micropython.native
     def _write(self, first, end):
         """Write the DIRTY pages from `first` to before `end` by one request."""
+        table = self._table
         self.device.begin()
         page = first
         while page < end:
-            slot = _find(self._table, page)
-            self._set(slot, _WRITEBACK)
-            self._add(page, slot)
+            pfn = _field(table, _find(table, page), _PFN)
+            PFM.set_flags(pfn, _WRITEBACK)
+            self.device.add(pfn << PAGE_SHIFT, self._page_size(page))
             page += 1
         code = self.device.submit(WRITE, first << _SECTORS_SHIFT)
         done = _WRITEBACK if code else _WRITEBACK | _DIRTY
@@ -352,20 +349,31 @@ class BlockCache:
                 break
             taken += 1
         if code >= 0:
-            self.device.begin()
-            at = 0
-            while at < count:
-                self._add(page + at, _find(self._table, page + at))
-                at += 1
-            code = self.device.submit(READ, page << _SECTORS_SHIFT)
+            code = self._fill(page, count)
         while taken > 0:
             taken -= 1
             slot = _find(self._table, page + taken)
-            if code:
+            if not code:
+                PFM.set_flags(_field(self._table, slot, _PFN), _UPTODATE)
+            elif slot:
                 self._forget(slot)
-            else:
-                self._set(slot, _UPTODATE)
         return code
+
+    @micropython.native
+    def _fill(self, page, count):
+        """Read pages into their slots; return 0 or a negative errno."""
+        table = self._table
+        device = self.device
+        device.begin()
+        at = page
+        while at < page + count:
+            slot = _find(table, at)
+            if not slot:
+                # A later one took it: hardly a page can be written any more.
+                return _EIO
+            device.add(_field(table, slot, _PFN) << PAGE_SHIFT, self._page_size(at))
+            at += 1
+        return device.submit(READ, page << _SECTORS_SHIFT)
 
     @micropython.native
     def _load(self, page, end):

@@ -72,7 +72,7 @@ def _filesystem(disk, wanted):
         raise disk.device.error(code)
     blank = not any(start)
     if blank and not wanted:
-        raise ValueError("blank; format=fat or format=littlefs on the command line formats it")
+        raise ValueError("blank; the word format=fat or format=littlefs formats it")
     if blank and disk.device.read_only:
         raise ValueError("blank, and read-only")
     littlefs = _littlefs_block(start)
@@ -136,4 +136,7 @@ def start(options):
 
 
 def _text(error):
+    """Return what an exception says, without the number of an OSError that has a text."""
+    if isinstance(error, OSError) and len(error.args) > 1:
+        return error.args[1]
     return str(error) or type(error).__name__

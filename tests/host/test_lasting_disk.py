@@ -160,6 +160,24 @@ def test_power_cuts(boot, micropython):
         assert int(found[str(committed % 8)]) >= committed, (SEED, found, committed)
 
 
+UNREADABLE = """
+[inject-error]
+event = "read_aio"
+errno = "5"
+sector = "3"
+"""
+
+
+def test_bad_sector_keeps_a_disk_from_being_mounted(stand_in, micropython, tmp_path):
+    path = tmp_path / "bad.img"
+    disk.prepare(path, MIB)
+    flags = _blkdebug(path, UNREADABLE, tmp_path)
+    with at_prompt(replace(stand_in.with_cmdline(""), qemuflags=flags), micropython) as prompt:
+        why = "00:09.0: sector 3 cannot be read (an error of the device)"
+        assert f"/disk: not mounted: {why}\r\n" in prompt.report
+        assert "Traceback" not in prompt.report
+
+
 def _blkdebug(path, rules, tmp_path):
     """Options for a machine whose disk at this path fails by rules."""
     config = tmp_path / "blkdebug.conf"
@@ -220,7 +238,8 @@ def test_bad_sectors(stand_in, micropython, tmp_path):
     disk.prepare(path, 32 * MIB)
     flags = _blkdebug(path, RULES, tmp_path)
     with at_prompt(replace(stand_in.with_cmdline(""), qemuflags=flags), micropython) as prompt:
-        assert "/disk: not mounted: blank; format=fat or format=littlefs" in prompt.report
+        line = "/disk: not mounted: blank; the word format=fat or format=littlefs formats it\r\n"
+        assert line in prompt.report
         output = prompt.run(BAD)
         assert "disk: sector 20003 cannot be read (an error of the device)\n" in output
         assert "disk: sector 30005 cannot be written" in output

@@ -199,6 +199,25 @@ def test_a_bad_sector_costs_its_page_alone():
     cache.close()
 
 
+def test_pages_that_none_can_be_written():
+    device = Device()
+    cache = _cached(device)
+    for page in range(FRAMES):
+        equal(cache.writeblocks(8 * page, b"x" * PAGE_SIZE), 0)
+    device.bad.update(range(8 * FRAMES))
+    found = bytearray(16 * PAGE_SIZE)
+    equal(cache.readblocks(8 * 2 * FRAMES, found), -errno.EIO)
+    equal(cache.dirty, FRAMES)
+    device.bad.difference_update(range(8 * 20))
+    for _ in range(4):
+        cache.readblocks(8 * 2 * FRAMES, found)
+    equal(cache.readblocks(8 * 2 * FRAMES, found), 0)
+    device.bad.clear()
+    cache.sync()
+    equal(device.content[: FRAMES * PAGE_SIZE], b"x" * (FRAMES * PAGE_SIZE))
+    cache.close()
+
+
 def test_fat_raises_with_the_sector_where_a_file_is_closed():
     device = Device()
     cache = _cached(device, raises=True)
