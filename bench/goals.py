@@ -126,6 +126,8 @@ GOALS = (
         unit="s",
         scale=1e9,
     ),
+    Goal("read a disk at random", Kind.RATIO, 1, ("past the cache",), TARGET),
+    Goal("write a disk at random", Kind.RATIO, 2, ("past the cache",), TARGET),
     Goal("copy", Kind.RATIO, 1.3, _COPIES, TARGET, "C memcpy"),
 )
 

@@ -29,6 +29,7 @@ _DIRTY = const(2)
 _LRU = PageFlags.LRU
 _UPTODATE = PageFlags.UPTODATE
 _WRITEBACK = PageFlags.WRITEBACK
+_WRITTEN = PageFlags.UPTODATE | PageFlags.DIRTY
 _ALL = PageFlags.LRU | PageFlags.UPTODATE | PageFlags.DIRTY | PageFlags.WRITEBACK
 
 # By default the cache takes this share of the free memory, within these bounds, in frames.
@@ -444,10 +445,7 @@ class BlockCache:
         """Return the slot of a page of which `size` bytes are written, or a negative errno."""
         if size < self._page_size(page) or _find(self._table, page):
             return self._load(page, page + 1)
-        slot = self._take(page)
-        if slot > 0:
-            self._set(slot, _UPTODATE)
-        return slot
+        return self._take(page)
 
     @micropython.native
     def writeblocks(self, block, buf, offset=0):
@@ -468,11 +466,11 @@ class BlockCache:
             slot = self._for_writing(position >> PAGE_SHIFT, size)
             if slot < 0:
                 return slot
+            pfn = _field(self._table, slot, _PFN)
             if not _is_dirty(self._table, self._entries, slot):
-                self._set(slot, _DIRTY)
+                PFM.set_flags(pfn, _WRITTEN)
                 self.dirty += 1
-            frame = self._hhdm + (_field(self._table, slot, _PFN) << PAGE_SHIFT)
-            copy_in(frame + inside, buf, at, size)
+            copy_in(self._hhdm + (pfn << PAGE_SHIFT) + inside, buf, at, size)
             at += size
         return 0
 

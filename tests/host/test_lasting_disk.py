@@ -109,6 +109,33 @@ def test_files_that_nobody_closed(boot, micropython, end):
         assert prompt.run("print(open('/disk/a').read())") == "dropped\n"
 
 
+SPIN = """
+print("begun")
+data = bytes(50000)
+while True:
+    with open("/disk/spin", "wb") as file:
+        file.write(data)
+"""
+
+
+def test_interrupts_and_a_heap_that_is_locked(boot, micropython):
+    with at_prompt(boot(), micropython) as prompt:
+        for _ in range(6):
+            prompt.send(SPIN)
+            prompt.machine.read_until(b"begun")
+            prompt.machine.write(b"\x03")
+            prompt.machine.read_until(b"KeyboardInterrupt")
+            prompt.machine.read_until(b"\x04")
+            assert prompt.value("__import__('os').stat('/disk/spin')[6]") in (0, 50000)
+        # The collector closes them.
+        prompt.run("files = [open('/disk/{}'.format(n), 'w') for n in range(9)]")
+        prompt.run("for file in files: file.write('x' * 5000)")
+        prompt.soft_reset(b"import micropython; micropython.heap_lock()\r\x04")
+        sizes = "[__import__('os').stat('/disk/{}'.format(n))[6] for n in range(9)]"
+        assert prompt.value(sizes) == [5000] * 9
+        prompt.run("PFM.check()")
+
+
 # Writes files, says when one is committed, and replaces old ones.
 CUT = """
 import os
