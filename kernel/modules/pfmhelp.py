@@ -62,7 +62,7 @@ CALLS = (
     (
         "Objects",
         (
-            ("malloc(size, tag=0)", "bytes of memory, by their virtual address"),
+            ("malloc(size, tag=0)", "bytes of memory, by their address"),
             ("mfree(virt)", "give them back"),
         ),
     ),
@@ -91,7 +91,7 @@ CALLS = (
             ("fragmentation(order)", "how far free memory is in pieces"),
             ("owners()", "frames by tag"),
             ("call_sites(tag=None)", "frames by the line that allocated"),
-            ("snapshot()", "all allocations now; two can be subtracted"),
+            ("snapshot()", "all allocations; subtract two"),
             ("leaks()", "what a with block leaves allocated"),
             ("record(samples=SAMPLES)", "free memory over time"),
         ),

@@ -10,6 +10,7 @@ import limine
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+FONT = ROOT / "build" / "third_party" / "spleen-8x16.hex"
 MPY_CROSS = ROOT / "build" / "mpy-cross" / "mpy-cross"
 
 # Seconds for one build, of which this test has nothing but the machine's two cores.
@@ -51,7 +52,7 @@ def builds(tmp_path_factory):
         checkout(folder)
         folders.append(folder)
     for folder in folders:
-        make(folder, source, "-C", "kernel", f"BUILD={folder}/build/kernel")
+        make(folder, source, "-C", "kernel", f"BUILD={folder}/build/kernel", f"FONT={FONT}")
         make(folder, source, "-C", "boot/direct", f"BUILD={folder}/build/direct")
     return folders
 
