@@ -140,14 +140,20 @@ def test_timer_that_nobody_holds_survives_a_collection():
 
 def test_timers_come_in_their_order():
     order = []
+    # When each is due: not before the first, not after the second.
+    due = {}
     for period in (9, 3, 6):
+        early = time.ticks_ms() + period
         machine.Timer(
             mode=machine.Timer.ONE_SHOT,
             period=period,
             callback=lambda _, period=period: order.append(period),
         )
+        due[period] = (early, time.ticks_ms() + period)
     _wait_for(lambda: len(order) == 3)
-    equal(order, [3, 6, 9])
+    equal(sorted(order), [3, 6, 9])
+    for place in (0, 1):
+        equal(due[order[place]][0] <= due[order[place + 1]][1], True)
 
 
 def test_timer_without_a_rate():
