@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"SKIPPED {which}: {reason}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def micropython():
     """Folder of MicroPython's source, which `make test` names."""
     folder = os.environ.get("MICROPY_DIR")
@@ -66,7 +66,7 @@ def way(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stand_in():
     """The way that is always there."""
     way = boots.all_ways()[0]

@@ -19,6 +19,9 @@ from pfm.testing import FakeMachine, ffi
 
 ONE_PATH = "documents show the manager as users have it"
 
+# The type of a folder, as `os.ilistdir` gives it.
+_FOLDER = 0x4000
+
 _FENCE = "```"
 _PROMPT = ">>> "
 _MORE = "... "
@@ -153,12 +156,22 @@ def test_readme():
     _check("README.md")
 
 
+def _documents(folder):
+    """Return the paths of the documents in a folder and in its folders."""
+    found = []
+    for name, kind, *_ in sorted(os.ilistdir(_ROOT + "/" + folder)):
+        path = folder + "/" + name
+        if kind == _FOLDER:
+            found += _documents(path)
+        elif name.endswith(".md"):
+            found.append(path)
+    return found
+
+
 def test_docs():
-    documents = [
-        "docs/" + name for name in sorted(os.listdir(_ROOT + "/docs")) if name.endswith(".md")
-    ]
-    with_examples = [path for path in documents if list(blocks(_lines(path)))]
+    with_examples = [path for path in _documents("docs") if list(blocks(_lines(path)))]
     assert "docs/api.md" in with_examples, with_examples
+    assert "docs/labs/lab3_leak/README.md" in with_examples, with_examples
     for path in with_examples:
         _check(path)
 
