@@ -1,5 +1,6 @@
-"""The labs of docs/labs, on the kernel and on the unix port."""
+"""The labs of docs/labs and the programs of examples/, on the kernel and on the unix port."""
 
+import ast
 import importlib.util
 import os
 import shutil
@@ -13,7 +14,20 @@ from collect import UNIX_PORT
 from prompt import at_prompt
 
 FOLDER = qemu.ROOT / "docs" / "labs"
+EXAMPLES = sorted((qemu.ROOT / "examples").glob("*.py"))
 TIMEOUT = 60
+EXAMPLE_LINES_MAX = 80
+
+# What an example prints last.
+ENDS = {
+    "devices.py": "ranges of registers in memory",
+    "history.py": "The picture for a document has",
+    "memory_map.py": "and after free it is inside the free block at",
+    "object_cache.py": "After close: []",
+    "page_tables.py": "without the pages of 4 KiB",
+    "policies.py": "Least scattered: BestFit",
+    "timer.py": "* several",
+}
 
 # Faults in a solution: the lab, what stands there, what stands there instead.  The check has to
 # find each.
@@ -169,3 +183,23 @@ def test_checks_find_faults(unix, tmp_path):
 def test_unix_port_without_a_lab(unix):
     result = unix("nothing")
     assert result.returncode == 1 and result.stdout.startswith("unix.py: ")
+
+
+def test_examples_are_known():
+    assert {path.name for path in EXAMPLES} == set(ENDS)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_example(left_as_it_was, unix, path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= EXAMPLE_LINES_MAX
+    usage = ast.get_docstring(ast.parse(text))
+    name = path.relative_to(qemu.ROOT)
+    assert f"make run SCRIPT={name}" in usage
+    assert ENDS[path.name] in left_as_it_was.run(text).splitlines()[-1]
+    on_unix = f"docs/labs/unix.py {name}" in usage
+    assert on_unix != ("needs the kernel" in usage)
+    if on_unix:
+        result = unix(name)
+        assert result.stderr == "" and result.returncode == 0
+        assert ENDS[path.name] in result.stdout.splitlines()[-1]
