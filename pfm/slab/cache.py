@@ -5,8 +5,8 @@ import uctypes
 
 from ..arguments import number
 from ..errors import ArgumentError, CacheInUseError, CacheNameError
-from ..frame.entry import TAG_MAX
 from ..lock import critical
+from ..tags import tag_number
 from .caches import (
     CACHE_GENERATION,
     NAME_MAX,
@@ -44,7 +44,7 @@ class Cache:
     def __init__(self, layout_or_size, name, align=ALIGN, tag=0, manager=None):
         """Create the cache `name`, of objects at multiples of `align` bytes.
 
-        `tag` (32 bits) is that of its frames; over a soft reset it lasts if its tag does.
+        `tag` (32 bits, or a text) is that of its frames; over a soft reset it lasts if its tag does.
         `manager` is `PFM` by default.  Raises CacheNameError (the name is taken, or all 63
         caches are), ArgumentError, TypeError, NotInitialisedError.
         """
@@ -57,7 +57,7 @@ class Cache:
         if align & (align - 1):
             raise ArgumentError("align", align, _ALIGNS)
         align = max(align, ALIGN)
-        tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+        tag = tag_number(tag)
         stride = stride_for(size, align, manager.debug)
         with critical():
             if _find(manager, name):
@@ -109,11 +109,11 @@ class Cache:
     def alloc(self, tag=0):
         """Allocate an object; return its virtual address, or a struct of the cache's layout.
 
-        It is not cleared.  `tag` (32 bits) says who allocated, and is kept in debug mode.
+        It is not cleared.  `tag` (32 bits, or a text) says who allocated, and is kept in debug mode.
         Raises OutOfFramesError, CacheNameError (closed), ObjectCorruptError (debug).  Cost: as
         `PFM.malloc`; a struct takes memory of the Python heap.
         """
-        tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+        tag = tag_number(tag)
         virt = self._pfm._alloc_object(self._number, self._generation, self.size, tag)
         if self.layout is None:
             return virt

@@ -13,7 +13,7 @@ from micropython import const
 
 from ..address import PAGE_MASK, PAGE_SHIFT, signed
 from ..alloc import buddy, heads
-from ..arguments import integer, number
+from ..arguments import integer
 from ..control import CACHE_SIZE, STOCK_SHIFT, STOCKS_SIZE
 from ..errors import (
     ArgumentError,
@@ -34,6 +34,7 @@ from ..frame.entry import (
     PageFrame,
 )
 from ..lock import acquire, context, disable_irq, enable_irq, release
+from ..tags import tag_number
 from . import redzone, slabs, stock
 from .caches import (
     CACHE_GENERATION,
@@ -70,7 +71,7 @@ class Objects:
     def malloc(self, size, tag=0):
         """Allocate an object of `size` bytes, 1 to 2 MiB, and return its virtual address.
 
-        It is aligned to 16 bytes and not cleared.  `tag` (32 bits) says who allocated, and is
+        It is aligned to 16 bytes and not cleared.  `tag` (32 bits, or a text) says who allocated, and is
         kept in debug mode.  Has a fast path.  Raises ArgumentError, TypeError,
         OutOfFramesError, ObjectCorruptError (debug).  Cost: a few instructions while the
         processor's stock lasts, then a step per object of half a stock; above 32 KiB that of
@@ -79,7 +80,7 @@ class Objects:
         if size.__class__ is not _INT or not 0 < size <= SIZE_MAX:
             size = object_size("size", size, _SIZES)
         if tag.__class__ is not _INT or not 0 <= tag <= TAG_MAX:
-            tag = number("tag", tag, 0, TAG_MAX, "0 to 2**32 - 1")
+            tag = tag_number(tag)
         self._ready()
         return self._alloc_object(class_of(size), _GENERATION, size, tag)
 

@@ -61,6 +61,7 @@ def test_measuring_changes_nothing():
 def test_table_has_a_line_for_each_function_and_bar():
     functions = pci.scan()
     lines = repr(functions).split("\n")
+    equal(str(functions), repr(functions))
     equal(len(lines), 1 + len(functions) + sum([len(f.bars()) for f in functions]))
     assert all(len(line) <= 80 for line in lines), max(lines, key=len)
 

@@ -210,7 +210,7 @@ def test_large_objects():
 def test_tag_is_that_of_the_frames():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
-        cache = Cache(5000, "tagged", tag=0x74616773, manager=pfm)
+        cache = Cache(5000, "tagged", tag="tags", manager=pfm)
         virt = cache.alloc()
         equal(pfm.identify(virt).tag, 0x74616773)
         cache.free(virt)

@@ -481,6 +481,9 @@ class Functions(list):
             lines += ["         " + repr(bar) for bar in function.bars()]
         return "\n".join(lines)
 
+    def __str__(self):
+        return repr(self)
+
 
 def scan(buses=(0,), access=None):
     """Return every function on these buses and on those behind bridges, as `Functions`.
