@@ -13,31 +13,28 @@
 #include "py/runtime.h"
 
 #include "console.h"
+#include "cpu.h"
 #include "critical.h"
 #include "fault.h"
 #include "image.h"
 #include "power.h"
 #include "pytrace.h"
 #include "screen.h"
-
-// The exception for a stack overflow is made on this stack.
-#define OVERFLOW_STACK_SIZE 8192
-
-static uint8_t overflow_stack[OVERFLOW_STACK_SIZE] __attribute__((aligned(16)));
+#include "smp.h"
 
 MP_DEFINE_EXCEPTION(AccessFault, OSError)
 
 // A Python exception can be raised where C could have raised one: below an
-// nlr_push, on the kernel's stack, in code that is not the collector's.
+// nlr_push, on the processor's stack, in code that is not the collector's.
 static bool can_raise(const fault_t *fault) {
     return image_is_code(fault->pc)
-           && image_within(fault->sp, kernel_stack_guard, kernel_stack_top)
+           && image_within(fault->sp, smp_this->stack_guard, smp_this->stack_top)
            && MP_STATE_THREAD(nlr_top) != NULL
            && !(MP_STATE_THREAD(gc_lock_depth) & GC_COLLECT_FLAG);
 }
 
 static bool is_stack_overflow(const fault_t *fault) {
-    return image_within(fault->address_virt, kernel_stack_guard, kernel_stack_bottom);
+    return image_within(fault->address_virt, smp_this->stack_guard, smp_this->stack_bottom);
 }
 
 // Raises AccessFault(EFAULT, "ACCESS of vADDRESS: CAUSE", address).
@@ -54,7 +51,7 @@ NORETURN static void raise_access_fault(uintptr_t address_virt, const char *acce
     nlr_raise(mp_obj_exception_make_new(&mp_type_AccessFault, MP_ARRAY_SIZE(args), 0, args));
 }
 
-// Runs on overflow_stack, which the collector must not take for the kernel's:
+// Runs on the processor's overflow_stack, which the collector must not take for the kernel's:
 // while it is locked the exception is made in its emergency buffer.
 NORETURN static void raise_stack_overflow(void) {
     critical_abandon();
@@ -77,7 +74,7 @@ static bool raise_in_python(const fault_t *fault, fault_frame_t *frame) {
     if (fault->division) {
         fault_continue_in(frame, fault->sp, raise_division_error, 0, 0, 0);
     } else if (is_stack_overflow(fault)) {
-        fault_continue_in(frame, (uintptr_t)overflow_stack + OVERFLOW_STACK_SIZE, raise_stack_overflow, 0, 0, 0);
+        fault_continue_in(frame, (uintptr_t)smp_self()->overflow_stack + SMP_OVERFLOW_STACK_SIZE, raise_stack_overflow, 0, 0, 0);
     } else {
         fault_continue_in(frame, fault->sp, raise_access_fault,
             fault->address_virt, (uintptr_t)fault->access, (uintptr_t)fault->cause);
@@ -87,6 +84,9 @@ static bool raise_in_python(const fault_t *fault, fault_frame_t *frame) {
 
 static void report(const fault_t *fault, const fault_frame_t *frame) {
     console_printf("\nfault: vector %u (%s), error code 0x%lx\n", fault->vector, fault->name, fault->error_code);
+    if (smp_started > 1) {
+        console_printf("on processor %u of %u\n", (unsigned int)smp_this->number, smp_started);
+    }
     if (fault->access != NULL) {
         console_printf("%s of v0x%016lx: %s\n", fault->access, fault->address_virt, fault->cause);
     }
@@ -98,12 +98,18 @@ static void report(const fault_t *fault, const fault_frame_t *frame) {
 }
 
 void fault_handler(const fault_t *fault, fault_frame_t *frame) {
-    static bool reporting;
-    if (reporting) {
+    static uint32_t reporting;
+    if (reporting == smp_this->number) {
         power_exit(EXIT_FAULT);
     }
     if (!raise_in_python(fault, frame)) {
-        reporting = true;
+        uint32_t none = 0;
+        while (!__atomic_compare_exchange_n(&reporting, &none, smp_this->number, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+            // Another processor reports, and then ends the machine.
+            none = 0;
+            cpu_pause();
+        }
+        smp_freeze();
         screen_abandon(fault->address_virt);
         screen_show(true);
         report(fault, frame);

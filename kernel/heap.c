@@ -7,8 +7,10 @@
 
 #include "py/gc.h"
 #include "py/misc.h"
+#include "py/mpstate.h"
 
 #include "heap.h"
+#include "smp.h"
 
 #define INITIAL_HEAP_SIZE (4 * 1024 * 1024)
 
@@ -32,6 +34,7 @@ static size_t area_count;
 
 void heap_init(void) {
     area_count = 0;
+    smp_empty_heap_stocks();
     gc_init(initial_heap, initial_heap + INITIAL_HEAP_SIZE);
 }
 
@@ -82,7 +85,10 @@ size_t gc_get_max_new_split(void) {
     return largest;
 }
 
+// Called by gc_alloc(), which goes on, up to its next GC_EXIT, as if it held the
+// collector's lock (py/gc.c, where it calls gc_try_add_heap()): so a success keeps it.
 void *heap_area_alloc(uintptr_t size) {
+    mp_thread_recursive_mutex_lock(&MP_STATE_MEM(gc_mutex), true);
     for (size_t i = 0; i < range_count && area_count < AREAS_MAX; ++i) {
         span_t gap = find_gap(&ranges[i], size, true);
         if (gap.end != gap.start) {
@@ -90,6 +96,7 @@ void *heap_area_alloc(uintptr_t size) {
             return (void *)gap.start;
         }
     }
+    mp_thread_recursive_mutex_unlock(&MP_STATE_MEM(gc_mutex));
     return NULL;
 }
 

@@ -23,6 +23,7 @@
 #include "pytrace.h"
 #include "requests.h"
 #include "screen.h"
+#include "smp.h"
 #include "uart.h"
 
 // The part of the stack that finalisers leave to C code without a check of the limit.
@@ -65,8 +66,9 @@ int main(void) {
     irq_check();
 
     for (;;) {
+        mp_thread_init();
         mp_cstack_init_with_top(kernel_stack_top, (size_t)(kernel_stack_top - kernel_stack_bottom));
-        pytrace_reset();
+        pytrace_reset(&smp_self()->trace);
         critical_init();
         native_code_reset();
         heap_init();
@@ -79,6 +81,7 @@ int main(void) {
 
         screen_show(true);
         mp_hal_stdout_tx_str("MPY: soft reboot\r\n");
+        mp_thread_deinit();
         soft_timer_deinit();
         gc_sweep_all();
         mp_deinit();
@@ -87,16 +90,23 @@ int main(void) {
 }
 
 void gc_collect(void) {
+    // The lock first, so that none is stopped who holds it.
+    mp_thread_recursive_mutex_lock(&MP_STATE_MEM(gc_mutex), true);
+    smp_stop();
+    smp_empty_heap_stocks();
     gc_collect_start();
+    smp_each_stopped(gc_collect_root);
     gc_helper_collect_regs_and_stack();
     soft_timer_gc_mark_all();
     // Finalisers close files at any depth of recursion, so they get more of the
     // stack.  One that reached its limit would raise again while its exception
     // is printed, uncaught, and leave the heap locked.
     mp_uint_t limit = MP_STATE_THREAD(stack_limit);
-    MP_STATE_THREAD(stack_limit) = (mp_uint_t)(kernel_stack_top - kernel_stack_bottom) - FINALISER_STACK_MARGIN;
+    MP_STATE_THREAD(stack_limit) = (mp_uint_t)(smp_this->stack_top - smp_this->stack_bottom) - FINALISER_STACK_MARGIN;
     gc_collect_end();
     MP_STATE_THREAD(stack_limit) = limit;
+    smp_resume();
+    mp_thread_recursive_mutex_unlock(&MP_STATE_MEM(gc_mutex));
 }
 
 void nlr_jump_fail(void *val) {

@@ -6,42 +6,83 @@
 // Sections nest.
 
 #include "py/runtime.h"
+#include "shared/runtime/interrupt_char.h"
 
 #include "cpu.h"
 #include "critical.h"
+#include "smp.h"
 
 // Tries to take a lock that another processor holds: about a second.  The
 // longest hold is a walk over a zone.
 #define LOCK_TRIES 10000000
 
-// Sections begun and not ended.  The scheduler's own count is not enough: the
-// collector locks the scheduler too.
-static int depth;
+// Ctrl-C has come, and no section, callback or finaliser may be interrupted by
+// it.  With threads the interpreter itself would not wait for their ends.
+static bool interrupted;
 
-void critical_init(void) {
-    depth = 0;
+void mp_sched_keyboard_interrupt_now(void) __asm__("__real_mp_sched_keyboard_interrupt");
+void critical_note_interrupt(void) __asm__("__wrap_mp_sched_keyboard_interrupt");
+
+// In place of mp_sched_keyboard_interrupt(), on any processor.
+void critical_note_interrupt(void) {
+    __atomic_store_n(&interrupted, true, __ATOMIC_RELEASE);
 }
 
+void critical_raise_interrupt(bool waiting) {
+    if (!__atomic_load_n(&interrupted, __ATOMIC_ACQUIRE) || !mp_thread_is_main_thread()) {
+        return;
+    }
+    if (mp_interrupt_char < 0) {
+        // What it was to interrupt has ended.
+        interrupted = false;
+    } else if (smp_this->critical_depth == 0 && (waiting || MP_STATE_VM(sched_state) >= 0)) {
+        interrupted = false;
+        mp_sched_keyboard_interrupt_now();
+    }
+}
+
+void critical_init(void) {
+    smp_this->critical_depth = 0;
+    interrupted = false;
+}
+
+// Callbacks and KeyboardInterrupts reach the main thread only.
 static bool enter(void) {
     bool enabled = cpu_irq_disable();
-    ++depth;
-    mp_sched_lock();
+    if (smp_this->critical_depth++ == 0 && mp_thread_is_main_thread()) {
+        mp_sched_lock();
+    }
     return enabled;
+}
+
+// All sections end, of which there is at least one.
+static void end(void) {
+    smp_this->critical_depth = 0;
+    if (mp_thread_is_main_thread()) {
+        mp_sched_unlock();
+        if (interrupted) {
+            // At the first jump.
+            smp_this->vm_hook_countdown = 0;
+        }
+    }
 }
 
 static void leave(bool enabled) {
     // After critical_abandon() the section has ended already.
-    if (depth > 0) {
-        --depth;
-        mp_sched_unlock();
+    if (smp_this->critical_depth > 1) {
+        --smp_this->critical_depth;
+    } else if (smp_this->critical_depth == 1) {
+        end();
     }
     cpu_irq_restore(enabled);
 }
 
 void critical_abandon(void) {
-    for (; depth > 0; --depth) {
-        mp_sched_unlock();
+    if (smp_this->critical_depth > 0) {
+        end();
     }
+    // Or no other processor could stop this one any more.
+    cpu_irq_restore(smp_started > 1);
 }
 
 // enter(): begins a section; returns the interrupt state, to be given to leave().
@@ -78,7 +119,7 @@ static mp_obj_t critical_lock(mp_obj_t virt_in, mp_obj_t owner_in) {
         if (holder == owner) {
             break;
         }
-        cpu_pause();
+        smp_relax();
     }
     leave(enabled);
     return MP_OBJ_NEW_SMALL_INT(-(mp_int_t)holder);
@@ -93,12 +134,59 @@ static mp_obj_t critical_unlock(mp_obj_t virt_in, mp_obj_t state_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(critical_unlock_obj, critical_unlock);
 
+// context(): the number of this processor, from 1, under which it holds locks.
+static mp_obj_t critical_context(void) {
+    return MP_OBJ_NEW_SMALL_INT(smp_this->number);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(critical_context_obj, critical_context);
+
+// mask(): turns this processor's interrupts off; returns context() << 1, plus 1
+// if they were on, to be given to unmask().
+static mp_obj_t critical_mask(void) {
+    bool enabled = cpu_irq_disable();
+    return MP_OBJ_NEW_SMALL_INT(smp_this->number << 1 | enabled);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(critical_mask_obj, critical_mask);
+
+// unmask(state): turns them on if they were on at mask(), lock() or enter().
+static mp_obj_t critical_unmask(mp_obj_t state_in) {
+    cpu_irq_restore(mp_obj_get_int_truncated(state_in) & 1);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(critical_unmask_obj, critical_unmask);
+
+// alone(): whether no other processor runs Python.
+static mp_obj_t critical_alone(void) {
+    return mp_obj_new_bool(smp_running == 1);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(critical_alone_obj, critical_alone);
+
+// stop(): stops all others that run Python, outside their sections or where they
+// wait in one, until resume().
+static mp_obj_t critical_stop(void) {
+    smp_stop();
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(critical_stop_obj, critical_stop);
+
+static mp_obj_t critical_resume(void) {
+    smp_resume();
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(critical_resume_obj, critical_resume);
+
 static const mp_rom_map_elem_t critical_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_critical) },
     { MP_ROM_QSTR(MP_QSTR_enter), MP_ROM_PTR(&critical_enter_obj) },
     { MP_ROM_QSTR(MP_QSTR_leave), MP_ROM_PTR(&critical_leave_obj) },
     { MP_ROM_QSTR(MP_QSTR_lock), MP_ROM_PTR(&critical_lock_obj) },
     { MP_ROM_QSTR(MP_QSTR_unlock), MP_ROM_PTR(&critical_unlock_obj) },
+    { MP_ROM_QSTR(MP_QSTR_context), MP_ROM_PTR(&critical_context_obj) },
+    { MP_ROM_QSTR(MP_QSTR_mask), MP_ROM_PTR(&critical_mask_obj) },
+    { MP_ROM_QSTR(MP_QSTR_unmask), MP_ROM_PTR(&critical_unmask_obj) },
+    { MP_ROM_QSTR(MP_QSTR_alone), MP_ROM_PTR(&critical_alone_obj) },
+    { MP_ROM_QSTR(MP_QSTR_stop), MP_ROM_PTR(&critical_stop_obj) },
+    { MP_ROM_QSTR(MP_QSTR_resume), MP_ROM_PTR(&critical_resume_obj) },
 };
 static MP_DEFINE_CONST_DICT(critical_module_globals, critical_module_globals_table);
 

@@ -10,6 +10,7 @@
 #include "kernel/main.h"
 #include "kernel/power.h"
 #include "kernel/uart.h"
+#include "smp.h"
 
 #define MICROPY_PY_MACHINE_EXTRA_GLOBALS \
     { MP_ROM_QSTR(MP_QSTR_poweroff), MP_ROM_PTR(&machine_poweroff_obj) }, \
@@ -17,7 +18,21 @@
     { MP_ROM_QSTR(MP_QSTR_SOFT_RESET), MP_ROM_INT(RESET_CAUSE_SOFT) }, \
     { MP_ROM_QSTR(MP_QSTR_mem64), MP_ROM_PTR(&machine_mem64_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_RTC), MP_ROM_PTR(&machine_rtc_type) }, \
-    { MP_ROM_QSTR(MP_QSTR_Timer), MP_ROM_PTR(&machine_timer_type) },
+    { MP_ROM_QSTR(MP_QSTR_Timer), MP_ROM_PTR(&machine_timer_type) }, \
+    { MP_ROM_QSTR(MP_QSTR_cpus), MP_ROM_PTR(&machine_cpus_obj) }, \
+    { MP_ROM_QSTR(MP_QSTR_cpu), MP_ROM_PTR(&machine_cpu_obj) },
+
+// cpus(): how many processors have been started, this one included.
+static mp_obj_t machine_cpus(void) {
+    return MP_OBJ_NEW_SMALL_INT(smp_started);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(machine_cpus_obj, machine_cpus);
+
+// cpu(): the number of this processor, from 1 on; 1 runs the main thread.
+static mp_obj_t machine_cpu(void) {
+    return MP_OBJ_NEW_SMALL_INT(smp_this->number);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(machine_cpu_obj, machine_cpu);
 
 static void mp_machine_idle(void) {
     mp_event_handle_nowait();

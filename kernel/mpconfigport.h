@@ -91,14 +91,15 @@
 #define MICROPY_PY_SOCKET                       (0)
 #define MICROPY_PY_SSL                          (0)
 #define MICROPY_PY_WEBSOCKET                    (0)
-// Off: threads come with more processors.
-#define MICROPY_PY_THREAD                       (0)
+// A thread is a processor, so they run at the same time: there is no global lock.
+#define MICROPY_PY_THREAD                       (1)
+#define MICROPY_PY_THREAD_GIL                   (0)
 
 // The VM tells which function runs (for the fault report), and from time to
 // time looks for Ctrl-C; looking at a port is slow, so not at every jump.
 #define MICROPY_VM_HOOK_INIT                    pytrace_enter(code_state);
 #define MICROPY_VM_HOOK_LOOP \
-    if (--mp_hal_vm_hook_countdown <= 0) { \
+    if (--smp_this->vm_hook_countdown <= 0) { \
         mp_hal_vm_hook(); \
     }
 
@@ -110,12 +111,13 @@ typedef long mp_off_t;
 
 #include <alloca.h>
 
+#include "smp.h"
+
 #define MP_STATE_PORT MP_STATE_VM
 
 // What the macros above name.
 struct _mp_code_state_t;
 void pytrace_enter(const struct _mp_code_state_t *code_state);
-extern int mp_hal_vm_hook_countdown;
 void mp_hal_vm_hook(void);
 uint32_t mp_hal_random_seed(void);
 void native_code_alloc(uintptr_t min_size, void **ptr, uintptr_t *size);

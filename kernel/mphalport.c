@@ -7,9 +7,11 @@
 #include "shared/runtime/softtimer.h"
 
 #include "clock.h"
+#include "critical.h"
 #include "irq.h"
 #include "keyboard.h"
 #include "screen.h"
+#include "smp.h"
 #include "uart.h"
 
 // Jumps of bytecode between two reads of the clock, and the least time between
@@ -21,7 +23,8 @@
 static uint8_t stdin_buffer[MICROPY_REPL_STDIN_BUFFER_MAX + 1024];
 static ringbuf_t stdin_ringbuf = { stdin_buffer, sizeof(stdin_buffer), 0, 0 };
 
-int mp_hal_vm_hook_countdown = VM_HOOK_JUMPS;
+static smp_lock_t stdin_lock;
+static smp_lock_t stdout_lock;
 
 static void put_char(int c) {
     if (c == mp_interrupt_char) {
@@ -44,6 +47,7 @@ static void put_typed(const char *str, size_t len) {
 void mp_hal_poll_stdin(void) {
     uint8_t received[64];
     size_t len;
+    smp_lock(&stdin_lock);
     // When the buffer is full the rest stays in the UART, as flow control.
     while ((len = uart_rx(received, MIN(sizeof(received), ringbuf_free(&stdin_ringbuf)))) > 0) {
         for (size_t i = 0; i < len; ++i) {
@@ -51,6 +55,7 @@ void mp_hal_poll_stdin(void) {
         }
     }
     keyboard_poll(put_typed);
+    smp_unlock(&stdin_lock);
 }
 
 // When the first soft timer is due, if timers_waiting.
@@ -71,32 +76,68 @@ static int32_t timers_left_ms(void) {
     return timers_waiting ? MAX(soft_timer_ticks_diff(timers_due_ms, soft_timer_get_ms()), 0) : INT32_MAX;
 }
 
-void mp_hal_poll(void) {
-    mp_hal_poll_stdin();
-    if (timers_left_ms() == 0) {
+// Timers are the main thread's, as the callbacks that they schedule.
+static void poll_timers(void) {
+    if (timers_left_ms() == 0 && mp_thread_is_main_thread()) {
         timers_waiting = false;
         soft_timer_handler();
     }
 }
 
+void mp_hal_poll(void) {
+    mp_hal_poll_stdin();
+    poll_timers();
+    critical_raise_interrupt(true);
+    smp_end_if_asked();
+    smp_relax();
+}
+
+static void tick_screen(void) {
+    if (mp_thread_is_main_thread()) {
+        smp_lock(&stdout_lock);
+        screen_tick();
+        smp_unlock(&stdout_lock);
+    }
+}
+
 void mp_hal_vm_hook(void) {
     static uint64_t next_poll_ns;
-    mp_hal_vm_hook_countdown = VM_HOOK_JUMPS;
+    smp_this->vm_hook_countdown = VM_HOOK_JUMPS;
+    if (!mp_thread_is_main_thread()) {
+        smp_end_if_asked();
+        smp_relax();
+        return;
+    }
     uint64_t now_ns = clock_ns();
     if (now_ns >= next_poll_ns) {
         next_poll_ns = now_ns + VM_HOOK_POLL_NS;
-        mp_hal_poll();
-        screen_tick();
+        mp_hal_poll_stdin();
+        poll_timers();
+        tick_screen();
+    }
+    critical_raise_interrupt(false);
+    if (smp_running > 1) {
+        smp_relax();
     }
 }
 
 void mp_hal_wait(mp_int_t timeout_ms) {
-    screen_tick();
-    if ((timeout_ms < 0 || timeout_ms >= IRQ_TICK_MS) && timers_left_ms() >= IRQ_TICK_MS) {
+    tick_screen();
+    bool long_enough = timeout_ms < 0 || timeout_ms >= IRQ_TICK_MS;
+    if (long_enough && !mp_thread_is_main_thread()) {
+        smp_wait(IRQ_TICK_MS);
+    } else if (long_enough && timers_left_ms() >= IRQ_TICK_MS) {
         irq_wait();
     } else {
-        cpu_pause();
+        smp_relax();
     }
+}
+
+static int get_typed(void) {
+    smp_lock(&stdin_lock);
+    int c = ringbuf_get(&stdin_ringbuf);
+    smp_unlock(&stdin_lock);
+    return c;
 }
 
 uintptr_t mp_hal_stdio_poll(uintptr_t poll_flags) {
@@ -116,10 +157,10 @@ uintptr_t mp_hal_stdio_poll(uintptr_t poll_flags) {
 int mp_hal_stdin_rx_chr(void) {
     for (;;) {
         // Reading ports is slow: what is here goes first.
-        int c = ringbuf_get(&stdin_ringbuf);
+        int c = get_typed();
         if (c == -1) {
             mp_hal_poll_stdin();
-            c = ringbuf_get(&stdin_ringbuf);
+            c = get_typed();
         }
         if (c != -1) {
             return c;
@@ -129,8 +170,10 @@ int mp_hal_stdin_rx_chr(void) {
 }
 
 mp_uint_t mp_hal_stdout_tx_strn(const char *str, size_t len) {
+    smp_lock(&stdout_lock);
     uart_tx_strn(str, len);
     screen_write(str, len);
+    smp_unlock(&stdout_lock);
     return len;
 }
 
@@ -153,7 +196,7 @@ uint64_t mp_hal_time_ns(void) {
 void mp_hal_delay_us(mp_uint_t us) {
     uint64_t end_ns = clock_ns() + us * 1000;
     while (clock_ns() < end_ns) {
-        cpu_pause();
+        smp_relax();
     }
 }
 

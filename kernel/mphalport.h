@@ -5,10 +5,11 @@
 #include <stddef.h>
 
 #include "cpu.h"
+#include "mpthreadport.h"
 #include "shared/runtime/interrupt_char.h"
 
-#define MICROPY_BEGIN_ATOMIC_SECTION() cpu_irq_disable()
-#define MICROPY_END_ATOMIC_SECTION(state) cpu_irq_restore(state)
+#define MICROPY_BEGIN_ATOMIC_SECTION() mp_thread_begin_atomic_section()
+#define MICROPY_END_ATOMIC_SECTION(state) mp_thread_end_atomic_section(state)
 
 // Soft timers are looked at where no other code of theirs runs.
 #define MICROPY_PY_PENDSV_ENTER

@@ -6,8 +6,10 @@
 #include "panic.h"
 #include "power.h"
 #include "screen.h"
+#include "smp.h"
 
 void panic(const char *format, ...) {
+    smp_freeze();
     screen_show(true);
     va_list args;
     va_start(args, format);

@@ -17,36 +17,24 @@
 
 #include "console.h"
 #include "pytrace.h"
-
-// The deepest recursion the kernel's stack can hold is about half of this.
-#define PYTRACE_DEPTH 1024
-
-typedef struct _pytrace_entry_t {
-    const nlr_buf_t *nlr;
-    const void *returns_to;
-    const mp_code_state_t *code_state;
-} pytrace_entry_t;
+#include "smp.h"
 
 // Where nlr_push stores the address that it returns to (py/nlrx64.c).
 #define NLR_REG_RIP 0
 
-static pytrace_entry_t entries[PYTRACE_DEPTH];
-static size_t depth;
-
-void pytrace_reset(void) {
-    depth = 0;
-}
-
 // MICROPY_VM_HOOK_INIT: the VM has just pushed its nlr_buf_t.
 void pytrace_enter(const mp_code_state_t *code_state) {
+    pytrace_t *trace = &smp_self()->trace;
     const nlr_buf_t *nlr = MP_STATE_THREAD(nlr_top);
+    size_t depth = trace->depth;
     // The stack grows down: frames that are not above this one have ended.
-    while (depth > 0 && entries[depth - 1].nlr <= nlr) {
+    while (depth > 0 && trace->entries[depth - 1].nlr <= nlr) {
         --depth;
     }
     if (depth < PYTRACE_DEPTH) {
-        entries[depth++] = (pytrace_entry_t) { nlr, nlr->regs[NLR_REG_RIP], code_state };
+        trace->entries[depth++] = (pytrace_entry_t) { nlr, nlr->regs[NLR_REG_RIP], code_state };
     }
+    trace->depth = depth;
 }
 
 static bool is_running(const pytrace_entry_t *entry) {
@@ -85,23 +73,25 @@ static void print_entry(const mp_code_state_t *code_state) {
 }
 
 pytrace_place_t pytrace_innermost(void) {
-    for (size_t i = depth; i > 0; --i) {
-        if (is_running(&entries[i - 1])) {
-            return place_of(entries[i - 1].code_state);
+    const pytrace_t *trace = &smp_self()->trace;
+    for (size_t i = trace->depth; i > 0; --i) {
+        if (is_running(&trace->entries[i - 1])) {
+            return place_of(trace->entries[i - 1].code_state);
         }
     }
     return (pytrace_place_t) { MP_QSTRnull, MP_QSTRnull, 0 };
 }
 
 void pytrace_print(void) {
+    const pytrace_t *trace = &smp_self()->trace;
     bool any = false;
-    for (size_t i = 0; i < depth; ++i) {
-        if (is_running(&entries[i])) {
+    for (size_t i = 0; i < trace->depth; ++i) {
+        if (is_running(&trace->entries[i])) {
             if (!any) {
                 console_printf("Python (most recent call last):\n");
             }
             any = true;
-            print_entry(entries[i].code_state);
+            print_entry(trace->entries[i].code_state);
         }
     }
     if (!any) {

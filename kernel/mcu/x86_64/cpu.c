@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "cpu.h"
-#include "gdt.h"
-#include "idt.h"
 #include "memory.h"
+#include "smp.h"
 
 // Brand string of the processor: three leaves of 16 characters (SDM volume 2,
 // CPUID, leaves 80000002H to 80000004H).
@@ -16,8 +15,7 @@
 _Static_assert(CPU_NAME_SIZE == (CPUID_BRAND_LAST - CPUID_BRAND_FIRST + 1) * sizeof(cpuid_t), "brand string");
 
 void cpu_init(void) {
-    gdt_init();
-    idt_init();
+    smp_init();
     memory_init();
 }
 

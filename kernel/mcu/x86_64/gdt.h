@@ -2,6 +2,8 @@
 #ifndef KERNEL_MCU_X86_64_GDT_H
 #define KERNEL_MCU_X86_64_GDT_H
 
+#include <stdint.h>
+
 #define GDT_KERNEL_CODE 0x08
 #define GDT_KERNEL_DATA 0x10
 #define GDT_TSS         0x18
@@ -15,7 +17,26 @@
 #define IST_PAGE_FAULT    4
 #define IST_COUNT         4
 
-// Loads a GDT of the kernel's own and a task state segment with the stacks above.
-void gdt_init(void);
+#define IST_STACK_SIZE 8192
+
+typedef struct __attribute__((packed)) _tss_t {
+    uint32_t reserved0;
+    uint64_t rsp[3];
+    uint64_t reserved1;
+    uint64_t ist[7];
+    uint64_t reserved2;
+    uint16_t reserved3;
+    uint16_t iomap_base;
+} tss_t;
+
+// What each processor has of its own.
+typedef struct _gdt_t {
+    uint64_t table[5];
+    tss_t tss;
+    uint8_t ist_stacks[IST_COUNT][IST_STACK_SIZE] __attribute__((aligned(16)));
+} gdt_t;
+
+// Fills gdt, which is zeroed, and loads it into this processor.  GS has base 0 afterwards.
+void gdt_init(gdt_t *gdt);
 
 #endif // KERNEL_MCU_X86_64_GDT_H

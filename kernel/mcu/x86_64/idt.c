@@ -9,6 +9,7 @@
 #include "gdt.h"
 #include "idt.h"
 #include "pic.h"
+#include "smp_vector.h"
 
 #define IDT_ENTRIES 256
 #define GATE_PRESENT_INTERRUPT 0x8e
@@ -26,9 +27,10 @@ typedef struct __attribute__((packed)) _idt_gate_t {
 _Static_assert(sizeof(idt_gate_t) == 16, "64-bit gate");
 
 // In isr.S: a stub for each exception, one for the interrupts that end a halt,
-// and one that only returns.
+// one for another processor's, and one that only returns.
 extern const uintptr_t isr_exception_table[EXCEPTION_VECTORS];
 extern void isr_irq(void);
+extern void isr_smp(void);
 extern void isr_ignore(void);
 
 static idt_gate_t idt[IDT_ENTRIES];
@@ -57,6 +59,8 @@ static uintptr_t handler_of(unsigned int vector) {
         case IRQ_VECTOR_BASE + IRQ_KEYBOARD:
         case IRQ_VECTOR_BASE + IRQ_COM1:
             return (uintptr_t)isr_irq;
+        case SMP_VECTOR:
+            return (uintptr_t)isr_smp;
         default:
             return (uintptr_t)isr_ignore;
     }
@@ -74,6 +78,9 @@ void idt_init(void) {
             .offset_high = (uint32_t)(handler >> 32),
         };
     }
+}
+
+void idt_load(void) {
     const table_register_t idtr = { sizeof(idt) - 1, (uintptr_t)idt };
     cpu_lidt(&idtr);
 }

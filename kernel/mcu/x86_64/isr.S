@@ -7,12 +7,51 @@
 #include "exception.h"
 #include "pic.h"
 
+// The x87 and SSE registers (SDM volume 1, 10.5.1).
+#define FXSAVE_SIZE 512
+
     .section .text.isr, "ax"
 
 // Vectors for which the processor itself pushes an error code (SDM volume 3,
 // table 7-1); the others get a zero in its place.
 #define HAS_ERROR_CODE(n) \
     ((n) == 8 || ((n) >= 10 && (n) <= 14) || (n) == 17 || (n) == 21 || (n) == 29 || (n) == 30)
+
+    .macro PUSH_REGISTERS
+    pushq %rax
+    pushq %rcx
+    pushq %rdx
+    pushq %rbx
+    pushq %rbp
+    pushq %rsi
+    pushq %rdi
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    .endm
+
+    .macro POP_REGISTERS
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rdi
+    popq %rsi
+    popq %rbp
+    popq %rbx
+    popq %rdx
+    popq %rcx
+    popq %rax
+    .endm
 
     .altmacro
     .macro ISR_STUB n
@@ -31,40 +70,12 @@ isr_exception_\n:
     .endr
 
 isr_common:
-    pushq %rax
-    pushq %rcx
-    pushq %rdx
-    pushq %rbx
-    pushq %rbp
-    pushq %rsi
-    pushq %rdi
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    PUSH_REGISTERS
     cld
     movq %rsp, %rdi
     // The processor aligned the stack to 16 before it pushed 5 words; 17 more follow.
     call exception_handler
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rdi
-    popq %rsi
-    popq %rbp
-    popq %rbx
-    popq %rdx
-    popq %rcx
-    popq %rax
+    POP_REGISTERS
     addq $16, %rsp
     iretq
 
@@ -77,6 +88,46 @@ isr_irq:
     outb %al, $PIC1_COMMAND
     popq %rax
     iretq
+
+// Another processor asks this one to stop or to flush: smp_interrupt(sp), with all
+// registers on the stack, where the collector finds what they point to.
+    .globl isr_smp
+isr_smp:
+    PUSH_REGISTERS
+    cld
+    movq %rsp, %rbp
+    subq $FXSAVE_SIZE, %rsp
+    andq $-16, %rsp
+    fxsave64 (%rsp)
+    movq %rsp, %rdi
+    call smp_interrupt
+    fxrstor64 (%rsp)
+    movq %rbp, %rsp
+    POP_REGISTERS
+    iretq
+
+// smp_answer_here(): smp_answer(sp), with the registers on the stack that the
+// callers of a function keep values in (System V ABI, 3.2.1).
+    .globl smp_answer_here
+smp_answer_here:
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movq %rsp, %rdi
+    // Six words and the return address: 8 off a multiple of 16.
+    subq $8, %rsp
+    call smp_answer
+    addq $8, %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    ret
 
     .globl isr_ignore
 isr_ignore:

@@ -7,6 +7,7 @@
 
 #include "cpu.h"
 #include "irq.h"
+#include "smp.h"
 
 static uintptr_t get_address(mp_obj_t obj, size_t align) {
     uintptr_t address = (uintptr_t)mp_obj_get_int_truncated(obj);
@@ -40,7 +41,10 @@ static MP_DEFINE_CONST_FUN_OBJ_2(cpu_xchg32_obj, cpu_xchg32);
 static mp_obj_t cpu_cmpxchg32(mp_obj_t address_in, mp_obj_t expected_in, mp_obj_t new_in) {
     uint32_t *p = (uint32_t *)get_address(address_in, sizeof(uint32_t));
     uint32_t expected = get_u32(expected_in);
-    __atomic_compare_exchange_n(p, &expected, get_u32(new_in), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    if (!__atomic_compare_exchange_n(p, &expected, get_u32(new_in), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        // The caller will wait for another processor, which may wait for this one to answer.
+        smp_relax();
+    }
     return mp_obj_new_int_from_uint(expected);
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(cpu_cmpxchg32_obj, cpu_cmpxchg32);
@@ -107,12 +111,20 @@ static mp_obj_t mod_write_cr3(mp_obj_t value_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(cpu_write_cr3_obj, mod_write_cr3);
 
-// invlpg(virt): flushes the TLB's translation of this page.
+// invlpg(virt): flushes this processor's TLB of the translation of this page.
 static mp_obj_t mod_invlpg(mp_obj_t address_in) {
     cpu_invlpg(get_address(address_in, 1));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(cpu_invlpg_obj, mod_invlpg);
+
+// flush(virt, count): flushes all processors' TLBs of the translations of count
+// pages.  Cannot be interrupted.
+static mp_obj_t mod_flush(mp_obj_t address_in, mp_obj_t count_in) {
+    smp_flush(get_address(address_in, 1), (size_t)mp_obj_get_int(count_in));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(cpu_flush_obj, mod_flush);
 
 static mp_obj_t mod_pause(void) {
     cpu_pause();
@@ -153,6 +165,7 @@ static const mp_rom_map_elem_t cpu_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_cr4), MP_ROM_PTR(&cpu_cr4_obj) },
     { MP_ROM_QSTR(MP_QSTR_write_cr3), MP_ROM_PTR(&cpu_write_cr3_obj) },
     { MP_ROM_QSTR(MP_QSTR_invlpg), MP_ROM_PTR(&cpu_invlpg_obj) },
+    { MP_ROM_QSTR(MP_QSTR_flush), MP_ROM_PTR(&cpu_flush_obj) },
     { MP_ROM_QSTR(MP_QSTR_pause), MP_ROM_PTR(&cpu_pause_obj) },
     { MP_ROM_QSTR(MP_QSTR_halt), MP_ROM_PTR(&cpu_halt_obj) },
     { MP_ROM_QSTR(MP_QSTR_irq_check), MP_ROM_PTR(&cpu_irq_check_obj) },
