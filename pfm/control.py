@@ -3,9 +3,10 @@
     offset            contents
          0 to   767   the structs of the three zones (alloc/zone.py)
        768 to   831   the pool of frames for array pages (array/populate.py)
-       832 to   895   the processor's struct (processor.py)
+       832 to   895   what all processors' calls need (processor.py)
        896 to   959   the same struct for `clear_flags`
-      1024            magazines, one per processor (alloc/magazine.py)
+      1024            512 bytes per processor, its own: a magazine (alloc/magazine.py),
+                      and from byte 288 on its guards (processor.py)
       behind them     the structs of the object caches (slab/caches.py)
       behind them     stocks of objects, one set per processor (slab/stock.py)
 
@@ -29,12 +30,14 @@ CPU_SIZE = const(64)
 
 MAGAZINES_OFFSET = const(1024)
 MAGAZINE_SIZE = const(512)
+MAGAZINE_SHIFT = const(9)
 
 # For 128 classes of objects each.
 CACHE_SIZE = const(80)
 CACHES_SIZE = const(128 * 80)
 STOCK_SHIFT = const(5)
 STOCKS_SIZE = const(128 << 5)
+STOCKS_SHIFT = const(12)
 
 
 def caches_offset(processors):

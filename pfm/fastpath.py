@@ -53,6 +53,9 @@ from .lock import PLAIN, context, disable_irq, enable_irq, release, try_acquire
 _ZONE_SHIFT = const(8)
 _CPU_OFFSET = const(832)
 _CPU_CLEAR_OFFSET = const(896)
+_MAGAZINES_OFFSET = const(1024)
+_MAGAZINE_SHIFT = const(9)
+_STOCKS_SHIFT = const(12)
 
 # frame/flags.py
 _FLAGS_BITS = const(16)
@@ -120,10 +123,12 @@ _CPU_PLAIN = const(5)
 _CPU_TURNED = const(6)
 _CPU_MAGAZINE = const(7)
 _CPU_TOP_FIRST = const(8)
-_CPU_GUARDS = const(9)
-_CPU_OWNER = const(11)
-_CPU_HHDM = const(12)
-_CPU_STOCKS = const(14)
+_CPU_HHDM = const(10)
+_CPU_STOCKS = const(12)
+_OWN_GUARDS = const(72)
+
+# lock.py
+_CONTEXT = const(1)
 
 # Default of `order` and `tag`.
 _DEFAULT = const(0)
@@ -211,8 +216,9 @@ def _getter(cpu, others, struct, guard_class):
                 ):
                     guard = guard_class([cpu, virt, struct(virt, others[1]), others[2]])
                     # Nothing can fail from here on.
-                    e[_WORD_LOCK] = int(h[_CPU_OWNER])
-                    h[_CPU_GUARDS] = int(h[_CPU_GUARDS]) + 1
+                    e[_WORD_LOCK] = _CONTEXT
+                    m = ptr32(int(cpu) - _CPU_OFFSET + _MAGAZINES_OFFSET)
+                    m[_OWN_GUARDS] = int(m[_OWN_GUARDS]) + 1
                     return guard
         return others[0](pfn)
 
@@ -245,7 +251,7 @@ def _freer(cpu, long, other, integer):
                     if (
                         (int(e[0]) >> _STATE_SHIFT & _ORDER_MASK)
                         or frame < int(h[_CPU_TOP_FIRST])
-                        or count > _MAGAZINE_FRAMES
+                        or (count > _MAGAZINE_FRAMES and int(h[_CPU_PLAIN]))
                     ):
                         if int(h[_CPU_PLAIN]) and int(other(virt, frame)):
                             return
@@ -277,7 +283,7 @@ class _Alloc:
         # Compared by identity: 0.0 equals 0 and "" counts as false, but both are errors.
         if tag is _DEFAULT and zone is None and not (zero or compound):
             if order is _DEFAULT:
-                pfn = self._single(self._cpu)
+                pfn = self._single(self._cpu, 0)
             elif order.__class__ is _INT:
                 pfn = self._block(self._cpu, order)
             else:
@@ -291,7 +297,7 @@ def _mallocer(cpu, long, take):
     @micropython.native
     def malloc(size, tag=0):
         if tag is _DEFAULT and size.__class__ is _INT:
-            virt = take(cpu, size)
+            virt = take(cpu, size, 0)
             if virt:
                 return virt
         return long(size, tag)
@@ -302,7 +308,7 @@ def _mallocer(cpu, long, take):
 def _mfreer(cpu, long, give, integer):
     @micropython.viper
     def mfree(virt):
-        if virt.__class__ is integer and (virt | virt) is virt and int(give(cpu, virt)):
+        if virt.__class__ is integer and (virt | virt) is virt and int(give(cpu, virt, 0)):
             return
         long(virt)
 
@@ -310,8 +316,11 @@ def _mfreer(cpu, long, give, integer):
 
 
 @micropython.viper
-def _take_object(cpu: int, size) -> int:
-    """Take an object for `size` bytes from the processor's stock; return its address or 0."""
+def _take_object(cpu: int, size, away: int) -> int:
+    """Take an object for `size` bytes from a stock; return its address or 0.
+
+    The stock is `away` bytes after the first processor's.
+    """
     if (size | size) is not size:
         return 0
     units = (int(size) - 1) >> _ALIGN_SHIFT
@@ -319,7 +328,7 @@ def _take_object(cpu: int, size) -> int:
         return 0
     h = ptr32(cpu)
     # As `class_of` of slab/classes.py does it.
-    stock = (int(h[_CPU_STOCKS]) | int(h[_CPU_STOCKS + 1]) << 32) + (1 << _STOCK_SHIFT)
+    stock = (int(h[_CPU_STOCKS]) | int(h[_CPU_STOCKS + 1]) << 32) + away + (1 << _STOCK_SHIFT)
     while units >= 8:
         units >>= 1
         stock += 4 << _STOCK_SHIFT
@@ -335,17 +344,19 @@ def _take_object(cpu: int, size) -> int:
 
 
 @micropython.viper
-def _take_object_masked(cpu: int, size) -> int:
-    """Do as `_take_object` with interrupts off, since a handler uses the same stock."""
+def _take_object_masked(cpu: int, size, away: int) -> int:
+    """Do as `_take_object` from the processor's own stock, with interrupts off."""
     irq = int(disable_irq())
-    found = int(_take_object(cpu, size))
+    found = int(_take_object(cpu, size, ((irq >> 1) - 1) << _STOCKS_SHIFT))
     enable_irq(irq)
     return found
 
 
 @micropython.viper
-def _give_object(cpu: int, virt: int) -> int:
-    """Free an object of `malloc` into the processor's stock; return 1, or 0 for the slow path.
+def _give_object(cpu: int, virt: int, away: int) -> int:
+    """Free an object of `malloc` into a stock; return 1, or 0 for the slow path.
+
+    The stock is `away` bytes after the first processor's.
 
     The checks are those of `find` in slab/slabs.py.
     """
@@ -364,7 +375,8 @@ def _give_object(cpu: int, virt: int) -> int:
     if (int(e[0]) >> _KIND_SHIFT) != _USED or int(e[_WORD_LIST_LOW]) == 0 or number > _GENERAL:
         return 0
     offset -= frame << _PAGE_SHIFT
-    s = ptr32((int(h[_CPU_STOCKS]) | int(h[_CPU_STOCKS + 1]) << 32) + (number << _STOCK_SHIFT))
+    stocks = (int(h[_CPU_STOCKS]) | int(h[_CPU_STOCKS + 1]) << 32) + away
+    s = ptr32(stocks + (number << _STOCK_SHIFT))
     stride = int(s[_STOCK_STRIDE])
     index = ((offset >> _ALIGN_SHIFT) * int(s[_STOCK_RECIPROCAL])) >> _RECIPROCAL_SHIFT
     count = int(s[_STOCK_COUNT]) + 1
@@ -386,10 +398,10 @@ def _give_object(cpu: int, virt: int) -> int:
 
 
 @micropython.viper
-def _give_object_masked(cpu: int, virt: int) -> int:
-    """Do as `_give_object` with interrupts off, since a handler uses the same stock."""
+def _give_object_masked(cpu: int, virt: int, away: int) -> int:
+    """Do as `_give_object` into the processor's own stock, with interrupts off."""
     irq = int(disable_irq())
-    done = int(_give_object(cpu, virt))
+    done = int(_give_object(cpu, virt, ((irq >> 1) - 1) << _STOCKS_SHIFT))
     enable_irq(irq)
     return done
 
@@ -409,10 +421,13 @@ def _change_locked(cpu: int, frame: int, bits: int) -> int:
 
 
 @micropython.viper
-def _take_frame(cpu: int) -> int:
-    """Take a frame from the magazine and write its head; return it, 0 if there is none."""
+def _take_frame(cpu: int, away: int) -> int:
+    """Take a frame from a magazine and write its head; return it, 0 if there is none.
+
+    The magazine is `away` bytes after the first one.
+    """
     h = ptr32(cpu)
-    m = ptr32(cpu - _CPU_OFFSET + int(h[_CPU_MAGAZINE]))
+    m = ptr32(cpu - _CPU_OFFSET + int(h[_CPU_MAGAZINE]) + away)
     count = int(m[0])
     if count == 0:
         return 0
@@ -430,10 +445,10 @@ def _take_frame(cpu: int) -> int:
 
 
 @micropython.viper
-def _take_frame_masked(cpu: int) -> int:
-    """Do as `_take_frame` with interrupts off, since a handler uses the same magazine."""
+def _take_frame_masked(cpu: int, away: int) -> int:
+    """Do as `_take_frame` from the processor's own magazine, with interrupts off."""
     irq = int(disable_irq())
-    pfn = int(_take_frame(cpu))
+    pfn = int(_take_frame(cpu, ((irq >> 1) - 1) << _MAGAZINE_SHIFT))
     enable_irq(irq)
     return pfn
 
@@ -449,16 +464,15 @@ def _take_block(cpu: int, order) -> int:
     h = ptr32(cpu)
     base = int(h[0]) | int(h[1]) << 32
     zone = cpu - _CPU_OFFSET + (int(h[_CPU_TOP]) << _ZONE_SHIFT)
-    pfn = 0
+    irq = 0
     if int(h[_CPU_PLAIN]):
-        if int(ptr32(zone)[0]) == 0:
-            pfn = int(take(zone, base, k))
+        if int(ptr32(zone)[0]):
+            return 0
     else:
         irq = int(try_acquire(zone, int(context())))
         if irq < 0:
             return 0
-        pfn = int(take(zone, base, k))
-        release(zone, irq)
+    pfn = int(take(zone, base, k))
     if pfn:
         e = ptr32(base + (pfn << _ENTRY_SHIFT))
         e[0] = int(_USED) << _KIND_SHIFT | k << _STATE_SHIFT | k << _ORDER_SHIFT
@@ -468,6 +482,8 @@ def _take_block(cpu: int, order) -> int:
         e[_WORD_LIST_LOW] = 0
         e[_WORD_LIST_HIGH] = 0
         e[_WORD_TAG] = 0
+    if int(h[_CPU_PLAIN]) == 0:
+        release(zone, irq)
     return pfn
 
 
@@ -478,9 +494,10 @@ def _give_frame_locked(cpu: int, frame: int) -> int:
     base = int(h[0]) | int(h[1]) << 32
     irq = int(disable_irq())
     done = 0
-    magazine = cpu - _CPU_OFFSET + int(h[_CPU_MAGAZINE])
+    number = irq >> 1
+    magazine = cpu - _CPU_OFFSET + int(h[_CPU_MAGAZINE]) + ((number - 1) << _MAGAZINE_SHIFT)
     if int(ptr32(magazine)[0]) < _MAGAZINE_FRAMES:
-        if int(drop_ref(base + (frame << _ENTRY_SHIFT), int(context()), 0)) >= 0:
+        if int(drop_ref(base + (frame << _ENTRY_SHIFT), number, 0)) >= 0:
             done = int(push(magazine, base, frame, int(_MAGAZINE_FRAMES)))
     enable_irq(irq)
     return done

@@ -12,12 +12,16 @@ from micropython import const
 
 from .errors import LockHeldError, LockTimeoutError
 
+# The only processor of the unix port.
+_CONTEXT = const(1)
+
 try:
     from cpu import cmpxchg32, xchg32
-    from critical import enter, leave
+    from critical import alone, context, enter, leave, resume, stop
     from critical import lock as try_acquire
+    from critical import mask as disable_irq
     from critical import unlock as release
-    from machine import disable_irq, enable_irq
+    from critical import unmask as enable_irq
 
     # 1 where nothing can come between a plain load and store in a viper function.
     PLAIN = 0
@@ -43,8 +47,22 @@ except ImportError:
         return old
 
     @micropython.native
+    def context():
+        """Return the number, from 1, under which the calling processor holds locks."""
+        return _CONTEXT
+
+    @micropython.native
+    def alone():
+        """Return whether no other processor runs Python."""
+        return True
+
+    @micropython.native
     def disable_irq():
-        return 0
+        """Turn this processor's interrupts off.
+
+        Returns twice `context()`, plus 1 if they were on, for `enable_irq`.
+        """
+        return _CONTEXT << 1
 
     @micropython.native
     def enable_irq(state):
@@ -52,6 +70,13 @@ except ImportError:
 
     enter = disable_irq
     leave = enable_irq
+
+    @micropython.native
+    def stop():
+        """Stop all other processors that run Python, until `resume`."""
+        return None
+
+    resume = stop
 
     @micropython.viper
     def try_acquire(virt: int, owner: int) -> int:
@@ -70,16 +95,6 @@ except ImportError:
     def release(virt: int, state: int):
         """Release the lock word at `virt` and end its critical section."""
         ptr32(virt)[0] = 0
-
-
-# The boot processor; each further processor has a number of its own.
-_BOOT_CONTEXT = const(1)
-
-
-@micropython.native
-def context():
-    """Return the number, from 1, under which the calling processor holds locks."""
-    return _BOOT_CONTEXT
 
 
 @micropython.native

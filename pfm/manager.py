@@ -74,8 +74,8 @@ _ATTACHED = (
     "_sites",
 )
 
-# One processor is running until others are started.
-_PROCESSORS = const(1)
+# Magazines that `init` makes room for, if asked; a processor's number is at most as high.
+_PROCESSORS_MAX = const(255)
 
 
 class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Questions, Zones, State):
@@ -103,7 +103,7 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
             human_size(sum(self.count_free()) << PAGE_SHIFT),
         )
 
-    def init(self, machine=None, debug=False):
+    def init(self, machine=None, debug=False, processors=1):
         """Build the array over the machine's memory and open the allocator.
 
         The six steps are those of faces-pfm's `init`:
@@ -118,19 +118,22 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
         Steps 4 to 6 are one pass, which writes each entry once, in its final state.
 
         `machine` is described in machine.py (default: the one that the kernel runs on).  With
-        `debug`, freed frames are filled with poison, which allocation verifies.  Raises
-        AlreadyInitialisedError (also if another manager has this machine), NoMemoryMapError,
-        GarbledMemoryMapError, NoRoomError; the manager is then as before.  Cost: a step per
+        `debug`, freed frames are filled with poison, which allocation verifies.  `processors`
+        is how many processors may call the manager at a time, 1 to 255, whether they have been
+        started or not.  Raises AlreadyInitialisedError (also if another manager has this
+        machine), NoMemoryMapError, GarbledMemoryMapError, NoRoomError, ArgumentError,
+        TypeError; the manager is then as before.  Cost: a step per
         region, free block and page of the array; where the array's pages have frames of their
         own from the start, C's memset over it.
         """
         machine = self._claim_machine(machine)
+        processors = number("processors", processors, 1, _PROCESSORS_MAX, "1 to 255")
         started = time.ticks_us()
         # 1. Detect physical memory.
         frames = FrameArray(self._regions(machine))
         self.log.info("{} regions, {} frames", len(frames.regions), frames.count)
         # 2. Find a region for the array.
-        control_pages = (control.size(_PROCESSORS) + PAGE_SIZE - 1) >> PAGE_SHIFT
+        control_pages = (control.size(processors) + PAGE_SIZE - 1) >> PAGE_SHIFT
         space = machine.space(frames.take_table)
         frames.place(control_pages, space is not None)
         with critical():
@@ -141,7 +144,7 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
                 # 5. mark every frame RESERVED that is not usable,
                 # 6. mark the array's own frames RESERVED: one pass does 4 to 6.
                 frames.build()
-                self._attach(machine, frames, debug)
+                self._attach(machine, frames, debug, processors)
                 frames.mark_tables(self._zones[0])
                 self.space = space
                 self._open()
@@ -182,7 +185,7 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
             raise NoMemoryMapError("the loader gave no HHDM response")
         return partition(read(machine.memmap_virt))
 
-    def _attach(self, machine, frames, debug):
+    def _attach(self, machine, frames, debug, processors):
         self._machine = machine
         self.hhdm = machine.hhdm
         self.array = frames
@@ -192,7 +195,7 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
         self.space = None
         self._saved = None
         self._reclaimed = self._reclaimed
-        self._processors = _PROCESSORS
+        self._processors = processors
         self.debug = bool(debug)
         self._first = frames.first
         self._last = frames.count - 1
@@ -204,9 +207,9 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
         page = signed(machine.hhdm + frames.control_phys)
         self._zones = tuple([page + zone * control.ZONE_SIZE for zone in range(control.ZONES)])
         self._magazines = page + control.MAGAZINES_OFFSET
-        self._caches = page + control.caches_offset(_PROCESSORS)
-        self._stocks = page + control.stocks_offset(_PROCESSORS)
-        self._cpu = processor.write(page, frames, self._hhdm, self._stocks)
+        self._caches = page + control.caches_offset(processors)
+        self._stocks = page + control.stocks_offset(processors)
+        self._cpu = processor.write(page, frames, processors, self._hhdm, self._stocks)
 
     def _note_sites(self):
         """Note call sites from here on, in debug mode."""
@@ -237,7 +240,7 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
         self._ready()
         saved = uctypes.struct(integer("state_virt", state_virt, "an address"), resume.SAVED)
         self.array.save(saved)
-        saved.processors = _PROCESSORS
+        saved.processors = self._processors
         saved.debug = self.debug
         self._save_reclaimed(saved)
         saved.magic = resume.MAGIC
@@ -269,7 +272,7 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
         frames.regions = adopt(frames.regions, reclaimed)
         with critical():
             try:
-                self._attach(machine, frames, bool(saved.debug))
+                self._attach(machine, frames, bool(saved.debug), saved.processors)
                 self._reclaimed = reclaimed
                 self._saved = saved
                 self._release_locks()

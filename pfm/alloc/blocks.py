@@ -50,7 +50,7 @@ from ..frame.entry import (
     PageFrame,
 )
 from ..frame.flags import PageFlags
-from ..lock import acquire, context, disable_irq, enable_irq, release
+from ..lock import acquire, context, disable_irq, enable_irq, release, resume, stop
 from ..tags import tag_number
 from . import buddy, heads, magazine, poison, references, sites
 from .compound import clear_tails, mark_tails
@@ -154,11 +154,11 @@ class Blocks:
 
     @micropython.native
     def drain(self):
-        """Drain the calling processor's magazine to the free lists, where its frames merge.
+        """Drain all processors' magazines to the free lists, where their frames merge.
 
         Before, its stocks of objects go back to their slabs, and empty slabs to it.  Raises
         LockHeldError, LockTimeoutError, NotInitialisedError.  Cost: a step per object, frame
-        and order merged.
+        and order merged; other processors that run Python stop meanwhile.
         """
         self._ready()
         self._trim()
@@ -319,8 +319,15 @@ class Blocks:
 
     @micropython.native
     def _drain_locked(self):
-        """Drain the magazine into the highest zone, whose lock is held."""
-        magazine.drain(self._zones[self._top], self._base, self._magazine(), 0)
+        """Drain all magazines into the highest zone, whose lock is held."""
+        # The lock keeps out who fills or drains its own magazine, the stop who pushes or pops.
+        stop()
+        own = self._magazines
+        end = own + self._processors * MAGAZINE_SIZE
+        while own < end:
+            magazine.drain(self._zones[self._top], self._base, own, 0)
+            own += MAGAZINE_SIZE
+        resume()
 
     def _refuse(self, action, pfn, code):
         """Raise the error for a negative `code` of references.py."""

@@ -21,7 +21,7 @@ from ..frame.entry import (
     USED,
     PageFrame,
 )
-from ..lock import acquire, cmpxchg32, context, disable_irq, enable_irq, release, xchg32
+from ..lock import acquire, alone, cmpxchg32, context, disable_irq, enable_irq, release, xchg32
 from ..tags import tag_number
 from . import poison, references, sites
 from .buddy import free_range, spare, take
@@ -162,14 +162,14 @@ class Many:
     def _mark_freeing(self, frames, first, end):
         """Mark the frames of the elements `first`..`end` as being freed, or raise, none marked."""
         element = first
-        alone = self._processors == 1
+        single = alone()
         base = self._base
         low = self._first
         high = self._last
         while element < end:
             stop = min(element + _CHUNK * _ELEMENT, end)
             irq = disable_irq()
-            if alone:
+            if single:
                 element = mark_freeing(element, 0, 0, base, stop, low, high)
             else:
                 element = mark_freeing_locked(element, base, stop, low, high, context())
@@ -268,8 +268,8 @@ def mark_freeing(
     """Mark the frames of the array elements from the address `element` to `end` as being freed.
 
     Returns where it stopped: at `end`, or at the first that is not a single allocated frame in
-    `low`..`high` (inclusive), unlocked and with one reference.  For a single processor, with
-    interrupts off.  `entry` and `pfn` are 0.
+    `low`..`high` (inclusive), unlocked and with one reference.  For a processor that runs
+    alone, with interrupts off.  `entry` and `pfn` are 0.
     """
     while element < end:
         pfn = int(ptr32(element)[0])

@@ -94,10 +94,11 @@ class Runs:
         count = frame_count(count)
         tag = tag_number(tag)
         self._pfn(pfn + count - 1)
-        self._drain()
         first = zone_of(pfn)
         last = zone_of(pfn + count - 1)
         state = self._lock(first, last)
+        if first <= self._top <= last:
+            self._drain_locked()
         taken = first_taken(self._base, pfn, pfn + count)
         free = taken == pfn + count
         if free:

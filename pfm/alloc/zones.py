@@ -52,7 +52,7 @@ class Zones:
         """
         state = self._lock(0, ZONES - 1)
         if self._top >= 0:
-            # The magazine holds frames of the highest zone, which may change now.
+            # The magazines hold frames of the highest zone, which may change now.
             self._drain_locked()
         for region in regions:
             start = region.start

@@ -26,9 +26,9 @@ from ..fill import store_entries
 from ..lock import context, release, try_acquire
 
 try:
-    from cpu import cr3, invlpg
+    from cpu import cr3, flush
 except ImportError:
-    cr3 = invlpg = None
+    cr3 = flush = None
 
 # address.py
 _PAGE_SHIFT = const(12)
@@ -106,8 +106,8 @@ def _leaf(hhdm: int, virt: int) -> int:
 def populate(control: int, entry: int):
     """Map the array page of `entry` to a frame of its own, if it is still shared.
 
-    `control` is an address in the control page, such as a zone's.  Another processor that has
-    the page in its TLB reads the shared page until it flushes, and faults if it writes.
+    `control` is an address in the control page, such as a zone's.  All processors' TLBs are
+    flushed before the pool's lock is released, so whoever waits for it reads the new page.
     Raises LockTimeoutError if another processor holds the pool's lock for the whole bounded
     wait.
     """
@@ -126,7 +126,8 @@ def populate(control: int, entry: int):
             leaf = ptr32(_leaf(hhdm, page))
             leaf[1] = (phys >> 32) | int(leaf[1]) >> _NX_SHIFT << _NX_SHIFT
             leaf[0] = phys | _PRESENT_WRITE
-            invlpg(page)
+            # A processor that went on to read the shared page would populate it again.
+            flush(page, 1)
         else:
             # Released first, since `host_map` may raise, and nothing else runs on a host.
             release(pool, irq)

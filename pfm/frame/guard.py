@@ -4,8 +4,8 @@ import micropython
 import uctypes
 from micropython import const
 
-from ..errors import ReleasedError
-from ..lock import acquire, enable_irq, leave, xchg32
+from ..errors import LockTimeoutError, ReleasedError
+from ..lock import acquire, context, enable_irq, leave, xchg32
 from .entry import LOCK_OFFSET, PageFrame
 
 # frame/entry.py
@@ -15,9 +15,14 @@ _LOCK_OFFSET = const(24)
 
 # processor.py
 _CPU_PLAIN = const(5)
-_CPU_GUARDS = const(9)
-_CPU_IRQ = const(10)
-_CPU_OWNER = const(11)
+_OWN_GUARDS = const(72)
+_OWN_IRQ = const(73)
+
+# control.py
+_MAGAZINE_SHIFT = const(9)
+
+# From the struct to what the first processor has of its own.
+_CPU_TO_OWN = const(1024 - 832)
 
 # Indices of the list in a guard: the address of the fast path's struct, the address of the
 # entry (0 after release), the entry as a struct, and `unlock`.
@@ -64,7 +69,11 @@ class FrameGuard:
     tag = _field("tag")
 
     def release(self):
-        """Release the lock.  Raises ReleasedError if that was already done."""
+        """Release the lock.
+
+        Raises ReleasedError if that was already done, LockTimeoutError on another processor
+        than the one that took it.
+        """
         _entry(self._held)
         self.__exit__(None, None, None)
 
@@ -80,17 +89,17 @@ class FrameGuard:
         held = self._held
         virt = int(held[_VIRT])
         if virt:
-            held[_VIRT] = 0
             # 0 if `PFM.unlock` has released the lock already.
             if int(ptr32(virt)[_WORD_LOCK]):
                 cpu = int(held[_STRUCT])
-                h = ptr32(cpu)
-                if int(h[_CPU_PLAIN]):
-                    h[_CPU_GUARDS] = int(h[_CPU_GUARDS]) - 1
+                if int(ptr32(cpu)[_CPU_PLAIN]):
+                    m = ptr32(cpu + _CPU_TO_OWN)
+                    m[_OWN_GUARDS] = int(m[_OWN_GUARDS]) - 1
                     ptr32(virt)[_WORD_LOCK] = 0
                 else:
                     # Numbers, for a pointer that is passed on takes memory.
                     held[_UNLOCK](virt, cpu)
+            held[_VIRT] = 0
 
 
 def _entry(held):
@@ -106,23 +115,35 @@ def _pfn(cpu: int, entry_virt: int) -> int:
     return (entry_virt - (int(h[0]) | int(h[1]) << 32)) >> _ENTRY_SHIFT
 
 
+def _elsewhere(cpu, entry_virt, holder):
+    raise LockTimeoutError(_pfn(cpu, entry_virt), holder)
+
+
 @micropython.viper
 def unlock(entry_virt: int, cpu: int):
-    """Release the lock of a guard's entry; releasing the last guard restores interrupts."""
-    h = ptr32(cpu)
-    guards = int(h[_CPU_GUARDS]) - 1
-    h[_CPU_GUARDS] = guards
+    """Release the lock of a guard's entry; releasing the last guard restores interrupts.
+
+    Raises LockTimeoutError if another processor holds it, for the interrupts are that one's.
+    """
+    holder = int(ptr32(entry_virt)[_WORD_LOCK])
+    if holder != int(context()):
+        _elsewhere(cpu, entry_virt, holder)
+    h = ptr32(cpu + _CPU_TO_OWN + ((holder - 1) << _MAGAZINE_SHIFT))
+    guards = int(h[_OWN_GUARDS]) - 1
+    h[_OWN_GUARDS] = guards
     xchg32(entry_virt + _LOCK_OFFSET, 0)
     if guards == 0:
-        enable_irq(int(h[_CPU_IRQ]))
+        enable_irq(int(h[_OWN_IRQ]))
 
 
 @micropython.viper
-def _count(h: ptr32, irq: int):
-    """Count a guard; the first one saves the interrupt state from before it."""
-    if int(h[_CPU_GUARDS]) == 0:
-        h[_CPU_IRQ] = irq
-    h[_CPU_GUARDS] = int(h[_CPU_GUARDS]) + 1
+def _count(cpu: int, entry_virt: int, irq: int):
+    """Count a guard, which has the entry's lock; the first one saves the interrupt state before it."""
+    holder = int(ptr32(entry_virt)[_WORD_LOCK])
+    h = ptr32(cpu + _CPU_TO_OWN + ((holder - 1) << _MAGAZINE_SHIFT))
+    if int(h[_OWN_GUARDS]) == 0:
+        h[_OWN_IRQ] = irq
+    h[_OWN_GUARDS] = int(h[_OWN_GUARDS]) + 1
 
 
 @micropython.native
@@ -136,7 +157,7 @@ def guard(cpu, entry_virt, pfn):
     made = FrameGuard([cpu, entry_virt, PageFrame.at(entry_virt), unlock])
     # Nothing after the lock is taken can fail.
     state = acquire(entry_virt + LOCK_OFFSET, pfn)
-    _count(cpu, state)
+    _count(cpu, entry_virt, state)
     leave(0)
     return made
 
@@ -147,9 +168,9 @@ def lost(cpu: int, entry_virt: int) -> int:
 
     Returns 1 if it did, else minus the number of the lock's holder, 0 for none.
     """
-    h = ptr32(cpu)
-    head_of = int(ptr32(entry_virt)[_WORD_LOCK])
-    if head_of != int(h[_CPU_OWNER]) or int(h[_CPU_GUARDS]) == 0:
-        return 0 - head_of
+    holder = int(ptr32(entry_virt)[_WORD_LOCK])
+    own = cpu + _CPU_TO_OWN + ((holder - 1) << _MAGAZINE_SHIFT)
+    if holder != int(context()) or int(ptr32(own)[_OWN_GUARDS]) == 0:
+        return 0 - holder
     unlock(entry_virt, cpu)
     return 1

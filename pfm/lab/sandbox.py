@@ -63,7 +63,11 @@ class Sandbox(PageFrameManager):
         with critical():
             self.first = lender.alloc_contiguous(frames, tag=TAG)
             try:
-                self.init(_LentMachine(lender.as_virt(self.first << PAGE_SHIFT), frames), debug)
+                self.init(
+                    _LentMachine(lender.as_virt(self.first << PAGE_SHIFT), frames),
+                    debug,
+                    lender._processors,
+                )
                 if isinstance(lender, Sandbox):
                     lender._inner.append(self)
             except BaseException as error:

@@ -14,7 +14,7 @@ from ..errors import (
 )
 from ..frame.entry import ENTRY_SHIFT, ENTRY_SIZE, PageFrame
 from ..frame.flags import FLAGS_MASK, flags_number
-from ..lock import PLAIN, context, disable_irq, enable_irq
+from ..lock import PLAIN, alone, context, disable_irq, enable_irq
 from ..processor import guards
 from . import loops
 
@@ -36,8 +36,9 @@ class ManyFlags:
 
         Raises FrameRangeError, FrameNotPresentError, LockHeldError, LockTimeoutError,
         FlagsRangeError, ArgumentError, TypeError, with nothing changed.  Cost: a load and a
-        store per frame, and before that a look at each lock while any guard is held.  With
-        several processors an atomic exchange per frame, and two bytes of the Python heap.
+        store per frame, and before that a look at each lock while any guard is held.  While
+        other processors run Python an atomic exchange per frame, and two bytes of the Python
+        heap.
         """
         self._change_range(pfn, count, flags, True)
 
@@ -99,12 +100,12 @@ class ManyFlags:
         hole = self._first_absent(pfn, end)
         if hole < end:
             raise FrameNotPresentError(hole)
-        alone = self._processors == 1
-        if alone and guards(self._cpu):
+        single = alone()
+        if single and guards(self._cpu):
             locked = loops.first_locked(entry, stop, ENTRY_SIZE)
             if locked < stop:
                 self._stuck(end - ((stop - locked) >> ENTRY_SHIFT))
-        if alone:
+        if single:
             self._store_range(entry, stop, on, off)
         else:
             populate_range(self._zones[0], self._base, pfn, end)
@@ -124,7 +125,7 @@ class ManyFlags:
         if element < stop:
             pfn = self._pfn(frames[(element - first) // _ELEMENT])
             raise FrameNotPresentError(pfn)
-        if self._processors == 1:
+        if alone():
             if guards(self._cpu):
                 element = loops.first_locked_of(first, stop, self._base)
                 if element < stop:

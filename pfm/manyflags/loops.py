@@ -1,6 +1,6 @@
 """Loops over many entries that change flags, or check whether they may be changed.
 
-`set_…` and `keep_…` take no locks: they are for a single processor, with interrupts off.  They
+`set_…` and `keep_…` take no locks: they are for a processor that runs alone, interrupts off.  They
 are separate functions because a combined one is 20 % slower.  `change_each` is for one of
 several processors.
 

@@ -1,10 +1,11 @@
 """pfm/alloc/magazine.py: the magazine of the highest zone."""
 
-from ktap import equal
+from ktap import equal, raises
 from maps import SMALL_8M, THREE_ZONES
 
-from pfm import Zone
-from pfm.alloc.magazine import MAGAZINE_FRAMES
+from pfm import ArgumentError, PageFrameManager, Zone
+from pfm.alloc.magazine import MAGAZINE_FRAMES, fill
+from pfm.control import MAGAZINE_SIZE
 from pfm.testing import FakeMachine
 
 
@@ -61,4 +62,47 @@ def test_magazine_is_merged_before_giving_up():
         pfm.free(1024)
         pfm.free(pfm.alloc())
         equal(sorted(pfm.alloc_many(16)), list(range(1024, 1040)))
+        pfm.check()
+
+
+def _with_frames_of_another(machine):
+    """Return a manager for three processors, of which the third has frames in its magazine."""
+    pfm = PageFrameManager()
+    pfm.init(machine, processors=3)
+    total = pfm.count_free()
+    fill(pfm._zones[pfm._top], pfm._base, pfm._magazines + 2 * MAGAZINE_SIZE, 20)
+    equal((pfm.count_free(), pfm.check().cached), (total, 20))
+    return pfm
+
+
+def test_number_of_processors():
+    with FakeMachine(SMALL_8M) as machine:
+        for bad in (0, 256):
+            raises(ArgumentError, PageFrameManager().init, machine, processors=bad)
+        pfm = _with_frames_of_another(machine)
+        pfm.free(pfm.alloc())
+        pfm.check()
+
+
+def test_drain_takes_the_frames_of_all_processors():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = _with_frames_of_another(machine)
+        pfm.drain()
+        equal(pfm.check().cached, 0)
+
+
+def test_frames_of_another_processor_are_allocated_when_memory_runs_out():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = _with_frames_of_another(machine)
+        pfm.alloc_many(sum(pfm.count_free()))
+        equal(sum(pfm.count_free()), 0)
+
+
+def test_frame_of_another_processor_can_be_allocated_by_its_number():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = _with_frames_of_another(machine)
+        cached = [pfn for pfn in range(pfm.max()) if pfm.describe(pfn) == "cached"]
+        equal(len(cached), 20)
+        for pfn in cached:
+            pfm.free(pfm.alloc_at(pfn))
         pfm.check()

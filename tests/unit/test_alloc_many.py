@@ -15,7 +15,9 @@ from pfm import (
     OutOfFramesError,
     RefcountError,
     Zone,
+    lock,
 )
+from pfm.alloc import many
 from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
@@ -136,14 +138,14 @@ def test_frames_of_a_higher_zone_before_a_row_across_zones_come_back():
 
 
 def test_free_many_refuses_all_for_one():
-    _refuse_all_for_one(1)
+    _refuse_all_for_one(True)
 
 
 def test_free_many_as_one_of_several_processors():
-    _refuse_all_for_one(2)
+    _refuse_all_for_one(False)
 
 
-def _refuse_all_for_one(processors):
+def _refuse_all_for_one(alone):
     with FakeMachine(THREE_ZONES) as machine:
         pfm = machine.boot()
         good = pfm.alloc_many(20)
@@ -157,11 +159,11 @@ def _refuse_all_for_one(processors):
         array_start = frames(pfm.array.start_phys)
 
         def free_many(array_):
-            pfm._processors = processors
+            many.alone = lambda: alone
             try:
                 pfm.free_many(array_)
             finally:
-                pfm._processors = 1
+                many.alone = lock.alone
 
         for bad, wanted in (
             (good[3], FrameStateError),

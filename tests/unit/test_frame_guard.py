@@ -16,8 +16,10 @@ from pfm import (
     OutOfFramesError,
     ReleasedError,
     lock,
+    processor,
 )
 from pfm.frame.entry import PageFrame
+from pfm.frame.guard import unlock
 from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
@@ -127,3 +129,17 @@ def test_guard_is_released_when_its_block_raises():
 
         raises(ValueError, fail)
         equal(entry(pfm, 42).lock, 0)
+
+
+def test_guard_of_another_processor_is_not_released():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        guard = pfm._get(600)
+        other = lock.context() + 1
+        entry(pfm, 600).lock = other
+        # The unix port has one processor, so only the call that the kernel makes can tell.
+        error = raises(LockTimeoutError, unlock, pfm._base + 600 * 32, pfm._cpu)
+        equal((error.what, error.owner), (600, other))
+        entry(pfm, 600).lock = lock.context()
+        guard.release()
+        equal(processor.guards(pfm._cpu), 0)

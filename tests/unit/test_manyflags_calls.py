@@ -18,6 +18,7 @@ from pfm import (
     PageFrameManager,
     lock,
 )
+from pfm.manyflags import calls
 from pfm.testing import FakeMachine
 
 DIRTY = PageFlags.DIRTY
@@ -118,26 +119,26 @@ def test_reclaimed_memory_is_in_the_rows():
         equal(pfm.count_flags(DIRTY), len(numbers))
 
 
-def _as_one_of_two(pfm, call, *args):
+def _as_one_of_two(call, *args):
     """Call with the frames' locks taken one by one, as where another processor runs."""
-    pfm._processors = 2
+    calls.alone = lambda: False
     try:
         call(*args)
     finally:
-        pfm._processors = 1
+        calls.alone = lock.alone
 
 
 def test_one_of_several_processors_takes_each_lock():
     with FakeMachine(SMALL_8M) as machine:
         pfm = machine.boot()
         numbers = array("I", [500, 3, 499, 1000, 128, 3])
-        _as_one_of_two(pfm, pfm.set_flags_many, numbers, DIRTY | LRU)
+        _as_one_of_two(pfm.set_flags_many, numbers, DIRTY | LRU)
         equal(_with(pfm, DIRTY | LRU, 1, 1500), [3, 128, 499, 500, 1000])
-        _as_one_of_two(pfm, pfm.clear_flags_many, numbers, LRU)
+        _as_one_of_two(pfm.clear_flags_many, numbers, LRU)
         equal((pfm.count_flags(DIRTY), pfm.count_flags(LRU)), (5, 0))
-        _as_one_of_two(pfm, pfm.set_flags_range, 90, 50, LRU)
+        _as_one_of_two(pfm.set_flags_range, 90, 50, LRU)
         equal(_with(pfm, LRU, 1, 1500), list(range(90, 140)))
-        _as_one_of_two(pfm, pfm.clear_flags_range, 91, 49, LRU)
+        _as_one_of_two(pfm.clear_flags_range, 91, 49, LRU)
         equal(_with(pfm, LRU, 1, 1500), [90])
         equal([pfn for pfn in range(1, 1500) if entry(pfm, pfn).lock], [])
 
@@ -156,7 +157,7 @@ def test_lock_that_does_not_come_changes_nothing():
                 (pfm.set_flags_many, (array("I", [5, 7, 5, 9, 8]), DIRTY | LRU)),
                 (pfm.clear_flags_range, (5, 10, LRU)),
             ):
-                stuck = raises(error, _as_one_of_two, pfm, call, *args)
+                stuck = raises(error, _as_one_of_two, call, *args)
                 equal((stuck.what, stuck.owner), (8, owner))
             entry(pfm, 8).lock = 0
         equal(pfm.count_flags(DIRTY), 0)

@@ -35,7 +35,7 @@ def test_struct_of_clear_flags_differs_in_one_word():
         pfm = machine.boot()
         found, clear = _fields(pfm), _fields(pfm, CPU_CLEAR_OFFSET)
         equal((found["turned"], clear["turned"]), (0, 0xFFFF))
-        for name in ("base", "first", "last", "plain", "owner"):
+        for name in ("base", "first", "last", "plain", "processors"):
             equal((name, clear[name]), (name, found[name]))
 
 

@@ -14,7 +14,7 @@ import owners
 import uctypes
 from micropython import const
 
-from pfm import PageFlags
+from pfm import PageFlags, Zone
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
 from pfm.machine import KernelSpace, physical_bits, protect_execution
 from pfm.memmap import protocol
@@ -36,21 +36,7 @@ _PAT_ENTRY_SHIFT = const(5 * 8)
 _PAT_ENTRY_MASK = const(0xFF)
 _PAT_WRITE_COMBINING = const(1)
 
-# Beyond this many pages, loading CR3 is cheaper than flushing each page.
-_FLUSH_MAX = const(32)
 _CR3_ADDRESS = const(0x000F_FFFF_FFFF_F000)
-
-
-@micropython.viper
-def _flush(virt: int, count: int):
-    # Viper code, so that no KeyboardInterrupt leaves a flush half done.
-    if count > _FLUSH_MAX:
-        cpu.write_cr3(cpu.cr3())
-        return
-    end = virt + (count << 12)
-    while virt < end:
-        cpu.invlpg(virt)
-        virt += 4096
 
 
 def _tables(manager, root_phys):
@@ -61,8 +47,8 @@ def _tables(manager, root_phys):
 
     # Native code, so that no KeyboardInterrupt loses a frame before it is used.
     @micropython.native
-    def take():
-        pfn = manager.alloc(tag=owners.TABLES)
+    def take(zone=None):
+        pfn = manager.alloc(0, zone, tag=owners.TABLES)
         try:
             manager.set_flags(pfn, PageFlags.PAGETABLE)
             phys = pfn << PAGE_SHIFT
@@ -82,13 +68,14 @@ def _tables(manager, root_phys):
         and cpu.cpuid(_CPUID_EXTENDED)[3] & _CPUID_1G_PAGES
     ):
         largest = LEVEL_1G
-    root = take() if root_phys is None else root_phys
+    # A processor that starts loads the root's address from a register of 32 bits.
+    root = take(Zone.DMA32) if root_phys is None else root_phys
     return KernelSpace(
         root,
         manager.hhdm,
         take,
         give,
-        _flush,
+        cpu.flush,
         largest,
         protect_execution(),
         manager=manager,
