@@ -18,6 +18,7 @@ import pfmhelp
 import pyheap
 import ramdisk
 import selftest
+import smp
 import uctypes
 
 from pfm import PFM
@@ -41,11 +42,16 @@ def _start(options):
     bootreport.print_loader(options)
     if options.loglevel:
         PFM.log.level = levels.NAMES.index(options.loglevel)
-    PFM.init(debug=options.debug)
+    PFM.init(debug=options.debug, processors=options.processors)
     # Before anything that can fail, so that a soft reset can resume.
     PFM.save(state_virt)
     PFM.space = kernelspace.enter(PFM)
     apic.route_legacy_interrupts(PFM)
+    if options.processors > 1:
+        # Takes no memory where it is not used.
+        import processors
+
+        processors.start(PFM, options.processors)
     heap = pyheap.grow(PFM, options.heap)
     lines = lastingdisk.start(options)
     root = options.root and lastingdisk.cache is not None
@@ -75,6 +81,9 @@ try:
     with critical():
         _start(_options)
         appdisk.mount()
+    if machine.cpus() > 1:
+        # From here on a processor with its interrupts off is in a section.
+        smp.accept()
     if machine.reset_cause() == machine.PWRON_RESET:
         if _options.selftest is not None:
             kernel.exit(1 if selftest.run(_options.selftest) else 0)

@@ -98,6 +98,13 @@ MADT_LOCAL_APIC = {
     "apic": 3 | uctypes.UINT8,
     "flags": 4 | uctypes.UINT32,
 }
+MADT_ENABLED = const(1)
+# 5.2.12.12, type 9: in place of type 0 where the APIC's ID is above 254.
+MADT_LOCAL_X2APIC = {
+    "apic": 4 | uctypes.UINT32,
+    "flags": 8 | uctypes.UINT32,
+    "processor": 12 | uctypes.UINT32,
+}
 # 5.2.12.3, type 1.
 MADT_IO_APIC = {
     "apic": 2 | uctypes.UINT8,

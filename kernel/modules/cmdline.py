@@ -3,6 +3,7 @@
 
 import limine
 import uctypes
+from micropython import const
 
 from pfm import log
 from pfm.memmap import protocol
@@ -13,6 +14,9 @@ _CMDLINE_RESPONSE = {"revision": 0 | uctypes.UINT64, "cmdline": 8 | uctypes.UINT
 # How much is reported at power on, by bootreport.py.
 VERBOSE = "verbose"
 QUIET = "quiet"
+
+# More have not been tried, and each takes room that is set aside before they are counted.
+PROCESSORS_MAX = const(64)
 
 _SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -25,7 +29,7 @@ class CommandLine:
 
     `selftest` is None, "" for all tests or a part of the names of those to run; `run` is a
     module's name or None; `heap` is a size in bytes or None; `disk` is a size in bytes, 0 for
-    no disk, or None; `root` is whether the lasting disk is to be `/`; `format` is what a blank
+    no disk, or None; `processors` is how many are to run; `root` is whether the lasting disk is to be `/`; `format` is what a blank
     one is made, "fat", "littlefs" or None; `scale` is the screen's scale, 0 if none is given;
     `keymap` is a layout's name, known or not, or None; `loglevel` is one of `pfm.log.NAMES` or
     None; `debug` is a boolean; `report` is VERBOSE, QUIET or None; `ignored` lists the unknown
@@ -44,6 +48,7 @@ class CommandLine:
         self.keymap = None
         self.root = False
         self.format = None
+        self.processors = 1
         self.loglevel = None
         self.report = None
         self.ignored = []
@@ -73,6 +78,10 @@ class CommandLine:
             self.root = True
         elif key == "format" and value in ("fat", "littlefs"):
             self.format = value
+        elif key == "processors" and value == "all":
+            self.processors = PROCESSORS_MAX
+        elif key == "processors" and value.isdigit() and 1 <= int(value) <= PROCESSORS_MAX:
+            self.processors = int(value)
         elif key == "loglevel" and value in log.NAMES:
             self.loglevel = value
         elif key in (VERBOSE, QUIET) and not equals:

@@ -18,5 +18,7 @@ DISK = const(0x6469736B)
 ACPI = const(0x61637069)
 # The lasting disk's queue and the pages of its cache, "cach": these end with a soft reset.
 CACHE = const(0x63616368)
+# The stacks of further processors, "proc".
+PROCESSORS = const(0x70726F63)
 
-ALL = (HEAP, TABLES, RESPONSES, DISK, ACPI)
+ALL = (HEAP, TABLES, RESPONSES, DISK, ACPI, PROCESSORS)

@@ -20,6 +20,7 @@ _NAMES = (
     "test_reports",
     "test_sizes",
     "test_slab",
+    "test_threads",
 )
 
 

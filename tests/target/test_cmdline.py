@@ -1,6 +1,6 @@
 """The words of the kernel's command line."""
 
-from cmdline import CommandLine
+from cmdline import PROCESSORS_MAX, CommandLine
 from ktap import equal
 
 
@@ -11,6 +11,8 @@ def test_every_word():
     equal((line.selftest, line.run, line.debug), ("a_b", "c.d", True))
     equal((line.heap, line.disk, line.loglevel), (3 << 20, 64 << 10, "info"))
     equal((line.scale, line.keymap, line.ignored), (2, "de", []))
+    equal(CommandLine("processors=4").processors, 4)
+    equal(CommandLine("processors=all").processors, PROCESSORS_MAX)
 
 
 def test_no_word():
@@ -45,7 +47,7 @@ def test_words_of_the_environment_are_not_unknown():
 
 def test_unknown_words_are_ignored():
     words = "run run= keymap= debug=1 heap heap=0 heap=1X disk=-1 loglevel=all Debug".split()
-    words += "scale scale=0 scale=9 scale=x".split()
+    words += "scale scale=0 scale=9 scale=x processors=0 processors=65".split()
     line = CommandLine(" ".join(words))
     equal(line.ignored, words)
     equal(line.scale, 0)

@@ -18,10 +18,15 @@ _X2APIC = const(1 << 10)
 _BASE_PHYS = const(0x000F_FFFF_FFFF_F000)
 
 # Registers: their offset in the page, and in x2APIC mode their MSR (table 11-6).
+_ID = const(0x20)
 _SPURIOUS = const(0xF0)
+_ICR_LOW = const(0x300)
+_ICR_HIGH = const(0x310)
 _LINT0 = const(0x350)
 _LINT1 = const(0x360)
 _X2APIC_MSR = const(0x800)
+# Of an APIC ID of 8 bits, in the register of the ID, too (11.4.6, 11.6.1).
+_ICR_DESTINATION_SHIFT = const(24)
 
 # Software enable, without which every input stays masked, and the last vector for spurious
 # interrupts (11.9).
@@ -33,16 +38,39 @@ _LINT0_EXTINT = const(0x700)
 _LINT1_NMI = const(0x400)
 
 
-def _register_writer(manager):
+def registers(manager):
+    """Return where the local APIC's registers are mapped, 0 if they are MSRs (x2APIC mode).
+
+    Maps their page into `manager.space` if it is not mapped.
+    """
     base = cpu.rdmsr(_APIC_BASE)
     if base & _X2APIC:
-        return lambda offset, value: cpu.wrmsr(_X2APIC_MSR + (offset >> 4), value)
-    virt = manager.space.map_io(base & _BASE_PHYS, PAGE_SIZE)
+        return 0
+    return manager.space.map_io(base & _BASE_PHYS, PAGE_SIZE)
 
-    def write(offset, value):
+
+def read_id(virt):
+    """Return the APIC ID of this processor; `virt` is what `registers` returned."""
+    if virt:
+        return machine.mem32[virt + _ID] >> _ICR_DESTINATION_SHIFT
+    return cpu.rdmsr(_X2APIC_MSR + (_ID >> 4))
+
+
+def write(virt, offset, value):
+    """Write the register at `offset`; `virt` is what `registers` returned."""
+    if virt:
         machine.mem32[virt + offset] = value
+    else:
+        cpu.wrmsr(_X2APIC_MSR + (offset >> 4), value)
 
-    return write
+
+def send(virt, apic_id, command):
+    """Send the interrupt `command`, a value of the ICR, to the processor `apic_id`."""
+    if virt:
+        write(virt, _ICR_HIGH, apic_id << _ICR_DESTINATION_SHIFT)
+        write(virt, _ICR_LOW, command)
+    else:
+        write(virt, _ICR_LOW, apic_id << 32 | command)
 
 
 def route_legacy_interrupts(manager):
@@ -52,9 +80,9 @@ def route_legacy_interrupts(manager):
     timer's interrupt arrives now.
     """
     if cpu.rdmsr(_APIC_BASE) & _ENABLED:
-        write = _register_writer(manager)
-        write(_SPURIOUS, _SPURIOUS_ENABLED)
-        write(_LINT1, _LINT1_NMI)
+        virt = registers(manager)
+        write(virt, _SPURIOUS, _SPURIOUS_ENABLED)
+        write(virt, _LINT1, _LINT1_NMI)
         if not cpu.irq_check():
-            write(_LINT0, _LINT0_EXTINT)
+            write(virt, _LINT0, _LINT0_EXTINT)
     return cpu.irq_check()

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Starts the further processors, each with a stack of its own.
+
+A processor is started by three interrupts that its local APIC takes even while it halts: INIT,
+then STARTUP, twice if need be, which names the page below 1 MiB where it begins in real mode.
+Sources: Intel SDM volume 3, "MP Initialization Protocol Algorithm" and "Local APIC";
+MultiProcessor Specification 1.4, B.4; ACPI Specification 6.5, 5.2.12 "MADT".
+"""
+
+import time
+
+import acpi
+import apic
+import cpu
+import owners
+import smp
+import uctypes
+from micropython import const
+
+from pfm import OutOfFramesError
+from pfm.address import PAGE_SHIFT, PAGE_SIZE
+from pfm.paging.tables import EXECUTE, WRITE
+
+# Frames below 1 MiB, where a processor in real mode can begin.
+_LOW_END = const(256)
+
+# The stack, and the room below it where nothing is mapped; the sizes of the linker script.
+_STACK_SIZE = const(256 << 10)
+_GUARD_SIZE = const(64 << 10)
+
+# ICR: an INIT or STARTUP asserted to one processor (SDM, figure 11-12).
+_INIT = const(0x4500)
+_STARTUP = const(0x4600)
+
+# How long an INIT takes, and how long to wait for a first sign of life before the second
+# STARTUP (MultiProcessor Specification).  A virtual processor may have to wait for its host.
+_INIT_MS = const(10)
+_STARTUP_US = const(200)
+_ANSWER_MS = const(1000)
+
+# Offset and layout of the words of trampoline.S.
+_WORDS_OFFSET = const(8)
+_WORDS = {
+    "cr0": 0 | uctypes.UINT32,
+    "cr3": 4 | uctypes.UINT32,
+    "cr4": 8 | uctypes.UINT32,
+    "efer": 12 | uctypes.UINT32,
+    "stack": 16 | uctypes.UINT64,
+    "entry": 24 | uctypes.UINT64,
+    "argument": 32 | uctypes.UINT64,
+}
+
+# Loaded before long mode is entered, which the bit LMA reports and PCIDE needs (SDM, 2.2.1,
+# 2.5).
+_EFER = const(0xC0000080)
+_EFER_LMA = const(1 << 10)
+_CR4_PCIDE = const(1 << 17)
+
+# The MADT's structures, one for each processor.
+_LAYOUTS = {0: acpi.MADT_LOCAL_APIC, 9: acpi.MADT_LOCAL_X2APIC}
+
+# Without x2APIC mode an ID has 8 bits, of which all set means every processor.
+_XAPIC_ID_END = const(255)
+
+
+def _apic_ids():
+    """Return the APIC IDs of the processors that are there and can be used."""
+    ids = []
+    try:
+        for kind, virt, _ in acpi.madt():
+            if kind in _LAYOUTS:
+                entry = acpi.struct(virt, _LAYOUTS[kind])
+                if entry.flags & acpi.MADT_ENABLED and entry.apic not in ids:
+                    ids.append(entry.apic)
+    except acpi.ACPIError as error:
+        print("             " + str(error))
+    return ids
+
+
+def start(manager, wanted):
+    """Start processors until `wanted` run, the caller included; print how many do.
+
+    One that does not answer is named and left out, and so are those for which no memory is
+    left.  To be called once, before any thread.
+    """
+    virt = apic.registers(manager)
+    own = apic.read_id(virt)
+    ids = [apic_id for apic_id in _apic_ids() if apic_id != own]
+    found = 1 + len(ids)
+    running = 1
+    if ids and wanted > 1:
+        smp.set_apic(virt)
+        running += _start_all(manager, virt, ids, min(wanted, found) - 1)
+    print("Processors   {} of {}".format(running, found))
+
+
+def _start_all(manager, virt, ids, wanted):
+    """Start `wanted` of the processors `ids`; return how many have."""
+    try:
+        low = manager.alloc_contiguous(1, below=_LOW_END)
+    except OutOfFramesError:
+        print("             no free frame below 1 MiB to start from")
+        return 0
+    phys = low << PAGE_SHIFT
+    code = smp.trampoline()
+    page = manager.as_virt(phys)
+    uctypes.bytearray_at(page, len(code))[:] = code
+    manager.space.map(phys, phys, 1, WRITE | EXECUTE)
+    words = uctypes.struct(page + _WORDS_OFFSET, _WORDS)
+    words.cr0 = cpu.cr0()
+    words.cr3 = cpu.cr3()
+    words.cr4 = cpu.cr4() & ~_CR4_PCIDE
+    words.efer = cpu.rdmsr(_EFER) & ~_EFER_LMA
+    words.entry = smp.entry()
+    started = 0
+    room = _Room(manager, wanted)
+    for apic_id in ids:
+        if started == wanted:
+            break
+        if virt and apic_id >= _XAPIC_ID_END:
+            print("             APIC ID {} cannot be addressed".format(apic_id))
+            continue
+        state = room.take(apic_id)
+        if not state:
+            print("             no memory for APIC ID {}".format(apic_id))
+            break
+        words.stack = state
+        words.argument = state
+        if _start_one(virt, apic_id, low, state):
+            started += 1
+        else:
+            # Halts until the next STARTUP, whatever it was doing.
+            apic.send(virt, apic_id, _INIT)
+            time.sleep_ms(_INIT_MS)
+            print("             APIC ID {} does not answer".format(apic_id))
+            room.give_back()
+    manager.space.unmap(phys, 1)
+    manager.free(low)
+    return started
+
+
+def _start_one(virt, apic_id, page, state):
+    """Start the processor whose prepared state is at `state`; return whether it runs."""
+    apic.send(virt, apic_id, _INIT)
+    time.sleep_ms(_INIT_MS)
+    for wait_us in (_STARTUP_US, _ANSWER_MS * 1000):
+        apic.send(virt, apic_id, _STARTUP | page)
+        begin = time.ticks_us()
+        while time.ticks_diff(time.ticks_us(), begin) < wait_us:
+            if smp.adopt(state):
+                return True
+    return False
+
+
+class _Room:
+    """Stacks, each followed by its processor's state, in a range of addresses of their own."""
+
+    def __init__(self, manager, count):
+        self._pfm = manager
+        self._pages = (_STACK_SIZE + smp.STATE_SIZE + PAGE_SIZE - 1) >> PAGE_SHIFT
+        self._step = _GUARD_SIZE + (self._pages << PAGE_SHIFT)
+        self._next = manager.space.reserve(count * self._step >> PAGE_SHIFT)
+
+    def take(self, apic_id):
+        """Make a stack and the state of a processor; return the state's address, 0 if none."""
+        guard = self._next
+        bottom = guard + _GUARD_SIZE
+        try:
+            pfn = self._pfm.alloc_contiguous(self._pages, zero=True, tag=owners.PROCESSORS)
+        except OutOfFramesError:
+            return 0
+        try:
+            self._pfm.space.map(bottom, pfn << PAGE_SHIFT, self._pages, WRITE)
+        except OutOfFramesError:
+            self._pfm.free(pfn)
+            return 0
+        state = bottom + _STACK_SIZE
+        smp.prepare(state, apic_id, guard, bottom, state)
+        self._next = guard + self._step
+        return state
+
+    def give_back(self):
+        """Undo the last `take`."""
+        self._next -= self._step
+        bottom = self._next + _GUARD_SIZE
+        pfn = self._pfm.space.query(bottom)[0] >> PAGE_SHIFT
+        self._pfm.space.unmap(bottom, self._pages)
+        self._pfm.free(pfn)

@@ -1,0 +1,237 @@
+"""Threads, one on each further processor; and the frame manager on all processors at once."""
+
+import _thread
+import gc
+import time
+from array import array
+
+import critical
+import machine
+from ktap import equal, raises, skip
+
+from pfm import PFM, LockTimeoutError, PageFlags
+
+# Rounds of work, and how long all processors may take for them.
+_ROUNDS = 300
+_TIMEOUT_MS = 120000
+
+
+class _Team:
+    """Calls `work(number)` on all processors at once, with a number from 0 on for each."""
+
+    def __init__(self, work):
+        self._work = work
+        self._count = machine.cpus()
+        self._ended = bytearray(self._count)
+        self.errors = []
+
+    def _run(self, number):
+        try:
+            self._work(number)
+        except Exception as error:
+            self.errors.append(error)
+        self._ended[number] = 1
+
+    def run(self):
+        if self._count == 1:
+            skip("one processor runs: processors=N starts more")
+        started = time.ticks_ms()
+        for number in range(1, self._count):
+            self._start(number, started)
+        self._run(0)
+        while sum(self._ended) < self._count:
+            assert time.ticks_diff(time.ticks_ms(), started) < _TIMEOUT_MS, bytes(self._ended)
+            time.sleep_ms(1)
+        while not critical.alone():
+            pass
+        equal(self.errors, [])
+
+    def _start(self, number, started):
+        while True:
+            try:
+                return _thread.start_new_thread(self._run, (number,))
+            except OSError:
+                # Left over from the test before, or not halted yet.
+                assert time.ticks_diff(time.ticks_ms(), started) < _TIMEOUT_MS
+
+
+def _quiet():
+    """Return the number of free frames, after a check of all invariants."""
+    PFM.check()
+    return sum(PFM.count_free())
+
+
+def test_each_thread_has_a_processor():
+    seen = bytearray(machine.cpus())
+    meet = bytearray(machine.cpus())
+
+    def work(number):
+        seen[number] = machine.cpu()
+        meet[number] = 1
+        while sum(meet) < len(meet):
+            pass
+
+    _Team(work).run()
+    equal(sorted(seen), list(range(1, machine.cpus() + 1)))
+
+
+def test_no_thread_without_a_free_processor():
+    if machine.cpus() == 1:
+        raises(OSError, _thread.start_new_thread, _quiet, ())
+        return
+    go = bytearray(1)
+
+    def wait():
+        while not go[0]:
+            pass
+
+    for _ in range(machine.cpus() - 1):
+        _thread.start_new_thread(wait, ())
+    try:
+        raises(OSError, _thread.start_new_thread, wait, ())
+    finally:
+        go[0] = 1
+    while not critical.alone():
+        pass
+
+
+def test_objects_survive_the_collections_of_others():
+    def work(number):
+        kept = []
+        for i in range(_ROUNDS):
+            kept.append([number, i, float(i), str(i)])
+            if len(kept) > 40:
+                kept.pop(0)
+            if i % 50 == number:
+                gc.collect()
+            for own, at, real, text in kept:
+                assert (own, at, real, text) == (number, int(real), float(at), str(at))
+
+    _Team(work).run()
+
+
+def test_frames_have_one_owner():
+    free = _quiet()
+
+    def work(number):
+        mine = []
+        for i in range(_ROUNDS):
+            order = (0, 0, 3, 9, 1)[i % 5]
+            pfn = PFM.alloc(order)
+            with PFM.get(pfn) as frame:
+                frame.size_class = number + 1
+            mine.append(pfn)
+            if len(mine) > 6:
+                pfn = mine.pop(i % 6)
+                with PFM.get(pfn) as frame:
+                    assert frame.size_class == number + 1
+                PFM.free(pfn)
+        for pfn in mine:
+            PFM.free(pfn)
+
+    _Team(work).run()
+    equal(_quiet(), free)
+
+
+def test_flags_of_one_frame():
+    pfn = PFM.alloc()
+    bits = [1 << bit for bit in range(16) if not PFM.check_flags(pfn, 1 << bit)]
+
+    def work(number):
+        flag = bits[number % len(bits)]
+        for _ in range(_ROUNDS):
+            PFM.set_flags(pfn, flag)
+            assert number >= len(bits) or PFM.check_flags(pfn, flag)
+            PFM.clear_flags(pfn, flag)
+
+    _Team(work).run()
+    for flag in bits:
+        assert not PFM.check_flags(pfn, flag), flag
+    PFM.free(pfn)
+
+
+def test_references_are_counted_whole():
+    pfn = PFM.alloc()
+
+    def work(_):
+        for _ in range(_ROUNDS):
+            PFM.ref(pfn)
+        for _ in range(_ROUNDS):
+            PFM.unref(pfn)
+
+    _Team(work).run()
+    equal(PFM.unref(pfn), 0)
+
+
+def test_many_at_a_time():
+    free = _quiet()
+
+    def work(number):
+        for _ in range(20):
+            frames = PFM.alloc_many(200)
+            PFM.set_flags_many(frames, PageFlags.DIRTY)
+            PFM.clear_flags_range(frames[0], 1, PageFlags.DIRTY)
+            assert not PFM.check_flags(frames[0], PageFlags.DIRTY)
+            assert PFM.check_flags(frames[199], PageFlags.DIRTY)
+            PFM.free_many(frames)
+            PFM.free(PFM.alloc_contiguous(3))
+            PFM.drain()
+
+    _Team(work).run()
+    equal(_quiet(), free)
+
+
+def test_frame_that_another_has_in_stock_can_be_allocated_by_number():
+    stock = array("I", [0] * machine.cpus())
+
+    def work(number):
+        if number:
+            pfn = PFM.alloc()
+            PFM.free(pfn)
+            stock[number] = pfn
+
+    _Team(work).run()
+    for pfn in stock:
+        if pfn:
+            PFM.free(PFM.alloc_at(pfn))
+    PFM.check()
+
+
+def test_guard_is_released_where_it_was_taken():
+    pfn = PFM.alloc()
+    guards = []
+    done = bytearray(1)
+    found = []
+
+    def work(number):
+        if number == 0:
+            guards.append(PFM.get(pfn))
+            while not done[0]:
+                pass
+            guards[0].release()
+        elif number == 1:
+            while not guards:
+                pass
+            try:
+                guards[0].release()
+            except LockTimeoutError as error:
+                found.append(error.owner)
+            done[0] = 1
+
+    _Team(work).run()
+    equal(found, [1])
+    PFM.free(pfn)
+
+
+def test_array_pages_are_populated_once():
+    free = _quiet()
+
+    def work(number):
+        for _ in range(60):
+            pfn = PFM.alloc(7)
+            PFM.set_flags(pfn + 64, PageFlags.DIRTY)
+            PFM.clear_flags(pfn + 64, PageFlags.DIRTY)
+            PFM.free(pfn)
+
+    _Team(work).run()
+    equal(_quiet(), free)
