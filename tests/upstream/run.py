@@ -28,7 +28,18 @@ import repl  # noqa: E402
 WORK = ROOT / "build" / "upstream"
 MPY_CROSS = Path(os.environ.get("MICROPY_MPYCROSS") or ROOT / "build" / "mpy-cross" / "mpy-cross")
 
-SUITES = ("basics", "micropython", "float", "extmod", "io", "import", "unicode", "misc", "stress")
+SUITES = (
+    "basics",
+    "micropython",
+    "float",
+    "extmod",
+    "io",
+    "import",
+    "unicode",
+    "misc",
+    "stress",
+    "thread",
+)
 # Options of run-tests.py for each way to get a test into the kernel.
 MODES = {
     "bytecode": [],
@@ -42,6 +53,11 @@ MACHINE_TIMEOUT = len(MODES) * MODE_TIMEOUT + board.PROMPT_TIMEOUT
 
 # The suite is made for boards: more heap than this only makes the tests slow that fill it.
 CMDLINE = "heap=16M"
+
+# The suite that starts threads, each of which is a processor, has a machine of its own: a test
+# starts 10 of them, with what the test before it has left running.
+THREAD_SUITE = "thread"
+THREAD_PROCESSORS = 12
 
 # Bytes of a file that go over the line at once.
 CHUNK = 2048
@@ -70,6 +86,18 @@ class Outcome:
     failed: list = field(default_factory=list)
     testcases: int = 0
     status: int | None = None
+
+    def __add__(self, other):
+        """The outcome of both in the same mode."""
+        return Outcome(
+            self.mode,
+            self.exclusions,
+            self.passed + other.passed,
+            self.skipped + other.skipped,
+            self.failed + other.failed,
+            self.testcases + other.testcases,
+            self.status or other.status,
+        )
 
     def problems(self, suites):
         """Lines that say why this is no success; none if it is one."""
@@ -144,7 +172,7 @@ def put_files(device, micropython, files):
 
 def run_mode(mode, device, tests, suites, excluded, show):
     """Run the suites but what is excluded in this mode on the board there; the Outcome."""
-    results = WORK / f"results-{mode}"
+    results = WORK / f"results-{mode}-{suites[0]}"
     shutil.rmtree(results, ignore_errors=True)
     argv = [sys.executable, "run-tests.py", "-t", f"port:{device}", "-r", str(results)]
     argv += [*MODES[mode], "-d", *suites]
@@ -190,13 +218,26 @@ def run(micropython, modes=tuple(MODES), suites=SUITES, show=print):
     Raises board.BoardFailed."""
     number, _ = release.version(micropython)
     tests = copy_suite(micropython, suites)
-    outcomes = []
-    with board.Board(qemu.Boot(cmdline=CMDLINE), MACHINE_TIMEOUT) as machine:
-        put_files(machine.device, micropython, board_files(tests, suites))
-        for mode in modes:
-            excluded = exclusions(mode, number)
-            outcomes.append(run_mode(mode, machine.device, tests, suites, excluded, show))
-    return outcomes
+    outcomes = {}
+    for boot, group in _machines(suites):
+        with board.Board(boot, MACHINE_TIMEOUT) as machine:
+            put_files(machine.device, micropython, board_files(tests, group))
+            for mode in modes:
+                excluded = exclusions(mode, number)
+                outcome = run_mode(mode, machine.device, tests, group, excluded, show)
+                outcomes[mode] = outcomes[mode] + outcome if mode in outcomes else outcome
+    return list(outcomes.values())
+
+
+def _machines(suites):
+    """Yield (boot, suites to run there) for each machine that these suites need."""
+    single = [suite for suite in suites if suite != THREAD_SUITE]
+    if single:
+        yield qemu.Boot(cmdline=CMDLINE), single
+    if THREAD_SUITE in suites:
+        cmdline = f"{CMDLINE} processors={THREAD_PROCESSORS}"
+        flags = f"-smp {THREAD_PROCESSORS} -accel tcg,thread=multi"
+        yield qemu.Boot(cmdline=cmdline, qemuflags=flags), [THREAD_SUITE]
 
 
 def table(outcomes, suites):
