@@ -14,7 +14,10 @@ CALLS = (
     (
         "Starting",
         (
-            ("init(machine=None, debug=False)", "read the memory map, open the allocator"),
+            (
+                "init(machine=None, debug=False, processors=1)",
+                "read the memory map, open the allocator",
+            ),
             ("reclaim(acpi=False)", "take the loader's memory, too"),
             ("save(state_virt)", "prepare for a soft reset"),
             ("resume(state_virt, lasting, machine=None)", "go on after it"),

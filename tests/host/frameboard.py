@@ -65,6 +65,7 @@ class Board:
         self._everywhere = everywhere
         self._ordered = ordered
         self._shared = shared
+        self._own_magazines = own_magazines
         self._pool_phys = pool_phys
         self.packages = [
             Package(self._primitives(number), constants, changes)
@@ -72,7 +73,7 @@ class Board:
         ]
         for number, package in enumerate(self.packages, 1):
             self._adapt(number, package)
-        self._lay_out(own_magazines)
+        self._lay_out()
         self.managers = [self._manager(package) for package in self.packages]
         self._watched = watched
 
@@ -90,7 +91,8 @@ class Board:
             assert new == 0
             yield Release(virt)
 
-        def invlpg(page):
+        def flush(page, count):
+            assert count == 1
             yield Flush(page, self._everywhere)
 
         def store_entries(virt, count, word, shared):
@@ -104,10 +106,21 @@ class Board:
                 "cmpxchg32": None,
                 "xchg32": xchg32,
                 "cr3": lambda: _TABLES_PHYS,
-                "invlpg": invlpg,
+                "flush": flush,
             },
-            "critical": {"enter": nothing, "leave": nothing, "lock": lock, "unlock": unlock},
-            "machine": {"disable_irq": nothing, "enable_irq": nothing},
+            "critical": {
+                "enter": nothing,
+                "leave": nothing,
+                "lock": lock,
+                "unlock": unlock,
+                "context": lambda: number,
+                "alone": nothing,
+                # Whose magazine, too, is in the state before.
+                "mask": lambda: (number if self._own_magazines else 1) << 1,
+                "unmask": nothing,
+                "stop": nothing,
+                "resume": nothing,
+            },
             "pfm.fill": {"store_entries": store_entries, "words": None},
         }
 
@@ -117,7 +130,7 @@ class Board:
 
     # The layout
 
-    def _lay_out(self, own_magazines):
+    def _lay_out(self):
         package = self.packages[0]
         control = package.module("pfm.control")
         entry = package.module("pfm.frame.entry")
@@ -133,14 +146,11 @@ class Board:
         self._entry = entry
         self._zone = package.module("pfm.alloc.zone")
         for number in range(1, len(self.packages) + 1):
-            magazine = control.MAGAZINES_OFFSET
-            if own_magazines:
-                magazine += (number - 1) * control.MAGAZINE_SIZE
             for at, turned in (
                 (self._cpu, 0),
                 (control.CPU_CLEAR_OFFSET + CONTROL, flags.FLAGS_MASK),
             ):
-                self._write_cpu(at + number * _PRIVATE_STRIDE, number, magazine, turned)
+                self._write_cpu(at + number * _PRIVATE_STRIDE, turned)
         if self._shared:
             self._write_tables()
         self._alone(
@@ -157,9 +167,9 @@ class Board:
             self.memory.change(place, word)
             place += _WORD
 
-    def _write_cpu(self, place, number, magazine, turned):
+    def _write_cpu(self, place, turned):
         words = self.packages[0].module("pfm.processor")
-        top = plain = first_of_top = guards = irq = 0
+        top = plain = first_of_top = 0
         values = {
             0: ARRAY,
             words.CPU_FIRST: self._frames.start,
@@ -167,11 +177,9 @@ class Board:
             words.CPU_TOP: top,
             words.CPU_PLAIN: plain,
             words.CPU_TURNED: turned,
-            words.CPU_MAGAZINE: magazine,
+            words.CPU_MAGAZINE: self._magazines - CONTROL,
             words.CPU_TOP_FIRST: first_of_top,
-            words.CPU_GUARDS: guards,
-            words.CPU_IRQ: irq,
-            words.CPU_OWNER: number,
+            words.CPU_PROCESSORS: len(self.packages),
         }
         for word, value in values.items():
             self._set(place + word * _WORD, value)
@@ -200,6 +208,14 @@ class Board:
         others = {"count_free": lambda self: (0, 0, 0), "describe": lambda self, pfn: ""}
         # Objects in slabs are not on the board, so there are none to give back.
         others["_trim"] = lambda self: None
+        drain = package.module("pfm.alloc.magazine").drain
+
+        def drain_own(manager):
+            # The stop of the others, under which theirs are drained, is not on the board.
+            own = self._magazines + self.packages.index(package) * self._magazine_size
+            yield from call(drain, manager._zones[0], ARRAY, own, 0)
+
+        others["_drain_locked"] = drain_own
         kind = type("Manager", (base,), others)
         # Without `__init__`, which makes a log.
         manager = kind.__new__(kind)

@@ -43,6 +43,19 @@ HEAD_STAYS_FREE = (
     "    block = base + (pfn << _ENTRY_SHIFT)\n    ptr32(block)[0] = 0\n",
     "    block = base + (pfn << _ENTRY_SHIFT)\n",
 )
+# Written under the lock, the head would hide that.
+HEAD_WRITTEN_LATE = [
+    (
+        "pfm.fastpath",
+        "    if int(h[_CPU_PLAIN]) == 0:\n        release(zone, irq)\n    return pfn\n",
+        "    return pfn\n",
+    ),
+    (
+        "pfm.fastpath",
+        "    pfn = int(take(zone, base, k))\n    if pfn:\n",
+        "    pfn = int(take(zone, base, k))\n    release(zone, irq)\n    if pfn:\n",
+    ),
+]
 POOL_BELIEVES_FIRST_LOOK = (
     "pfm.array.populate",
     "    if int(ptr8(entry)[_BYTE_SHARED]):\n        page =",
@@ -236,7 +249,7 @@ def test_page_of_the_array_gets_one_frame():
 
 def test_explorer_finds_a_head_that_stays_free():
     one = other = calls(1, FREE, 0)
-    changes = [HEAD_STAYS_FREE]
+    changes = [HEAD_STAYS_FREE, *HEAD_WRITTEN_LATE]
     board = frameboard.Board(*FRAMES, constants=SMALL, changes=changes)
     assert "without the zone's lock" in found(board, one, other)
     # And that the frames suffer, where no store is refused.
@@ -338,7 +351,7 @@ def test_steps_are_those_of_the_unix_port():
                 elif order:
                     pfn = both.fast("_take_block", order)
                 else:
-                    pfn = both.fast("_take_frame_masked")
+                    pfn = both.fast("_take_frame_masked", 0)
                 if pfn and isinstance(pfn, int):
                     mine.append(pfn)
             elif what == "drain":
