@@ -29,12 +29,12 @@ class CommandLine:
 
     `selftest` is None, "" for all tests or a part of the names of those to run; `run` is a
     module's name or None; `heap` is a size in bytes or None; `disk` is a size in bytes, 0 for
-    no disk, or None; `processors` is how many are to run; `root` is whether the lasting disk is to be `/`; `format` is what a blank
-    one is made, "fat", "littlefs" or None; `scale` is the screen's scale, 0 if none is given;
-    `keymap` is a layout's name, known or not, or None; `loglevel` is one of `pfm.log.NAMES` or
-    None; `debug` is a boolean; `report` is VERBOSE, QUIET or None; `ignored` lists the unknown
-    words, but for those of the environment: NAME=value, in capital letters, which `os.getenv`
-    finds.
+    no disk, or None; `processors` is how many are to run; `root` is whether the lasting disk is to
+    be `/`; `format` is what a blank one is made, "fat", "littlefs" or None; `scale` is the
+    screen's scale, 0 if none is given; `keymap` is a layout's name, known or not, or None;
+    `loglevel` is one of `pfm.log.NAMES` or None; `debug` is a boolean; `report` is VERBOSE, QUIET
+    or None; `ignored` lists the unknown words, but for those of the environment: NAME=value, in
+    capital letters, which `os.getenv` finds.
     """
 
     def __init__(self, text):
