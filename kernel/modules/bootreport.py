@@ -5,6 +5,7 @@ import os
 
 import cmdline
 import kernel
+import keymap
 import limine
 import uctypes
 from micropython import const
@@ -49,6 +50,8 @@ def print_loader(options):
     print("Command line {}".format(options.text or "(empty)"))
     for word in options.ignored:
         print("             '{}' ignored".format(word))
+    if options.keymap and keymap.defect(options.keymap):
+        print("             " + keymap.defect(options.keymap))
     screen = kernel.screen()
     if screen:
         print("Screen       {} x {} characters, scale {}{}".format(*screen, _scale_note(options)))
@@ -122,6 +125,8 @@ def _warnings(heap, disk_size, options):
             yield "Command line: {} of {}{}".format(what, human_size(found), note)
     if _scale_note(options):
         yield "Command line: scale of {}{}".format(kernel.screen()[2], _scale_note(options))
+    if options.keymap and keymap.defect(options.keymap):
+        yield "Command line: " + keymap.defect(options.keymap)
     if not disk_size and options.disk is None and not options.root:
         yield "No memory is left for a disk: there are no files"
 

@@ -58,10 +58,17 @@ LAYOUTS = {
 }
 
 
+def defect(name):
+    """Return what is wrong with this name of a layout, as a line, or None."""
+    if name in LAYOUTS:
+        return None
+    return "keymap={}: must be one of {}".format(name, ", ".join(sorted(LAYOUTS)))
+
+
 def table(name):
     """Return the layout of this name as `kernel.keymap` wants it.  Raises ValueError."""
-    if name not in LAYOUTS:
-        raise ValueError("keymap={}: must be one of {}".format(name, ", ".join(sorted(LAYOUTS))))
+    if defect(name):
+        raise ValueError(defect(name))
     points = array.array("H", bytes(2 * _LEVELS * _KEYS))
     for level, characters in enumerate(LAYOUTS[name]):
         row = level * _KEYS
@@ -82,10 +89,5 @@ def use(name):
 
 
 def start(name):
-    """Use the layout of this name, or the default if it is None or unknown, which is printed."""
-    use(DEFAULT)
-    if name is not None:
-        try:
-            use(name)
-        except ValueError as error:
-            print(error)
+    """Use the layout of this name, or the default if it is None or unknown."""
+    use(name if name in LAYOUTS else DEFAULT)

@@ -256,7 +256,7 @@ def test_layout_from_the_command_line_lasts_over_a_soft_reset(booted):
 
 def test_unknown_layout(booted):
     desk = booted("keymap=xx")
-    assert "keymap=xx: must be one of de, fr, uk, us" in desk.report.splitlines()
+    assert "Command line: keymap=xx: must be one of de, fr, uk, us" in desk.report.splitlines()
     assert desk.answer("6*7") == "42\r\n>>> "
 
 
