@@ -37,10 +37,9 @@ _LEGEND = (
 _COUNT_SIZE = 4
 
 
-def _stretches(regions, shift):
-    """Return the lines, of cells of 2**`shift` frames, that have RAM, as [first, end) lists."""
+def stretches(regions, shift):
+    """Return the lines, of 2**`shift` frames, that have RAM, as [first, end) lists."""
     found = []
-    shift += _CELLS_SHIFT
     for start, end in spans(regions):
         first = start >> shift
         end = ((end - 1) >> shift) + 1
@@ -51,10 +50,10 @@ def _stretches(regions, shift):
     return found
 
 
-def _height(stretches):
-    """Return how many lines these stretches and the holes before each take."""
-    holes = len(stretches) - (stretches[0][0] == 0)
-    return holes + sum([end - first for first, end in stretches])
+def height(lines):
+    """Return how many lines these stretches of lines and the holes before each take."""
+    holes = len(lines) - (lines[0][0] == 0)
+    return holes + sum([end - first for first, end in lines])
 
 
 class Chart(Report):
@@ -67,14 +66,14 @@ class Chart(Report):
     def __init__(self, manager):
         super().__init__()
         shift = 0
-        stretches = _stretches(manager.regions, shift)
-        while _height(stretches) > _LINES_MAX:
+        found = stretches(manager.regions, _CELLS_SHIFT)
+        while height(found) > _LINES_MAX:
             shift += 1
-            stretches = _stretches(manager.regions, shift)
+            found = stretches(manager.regions, shift + _CELLS_SHIFT)
         self.cell = 1 << shift
         self.rows = []
         free = 0
-        for first, end in stretches:
+        for first, end in found:
             free += self._draw(
                 manager, first << _CELLS_SHIFT + shift, (end - first) * _CELLS, shift
             )
