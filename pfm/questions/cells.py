@@ -40,6 +40,7 @@ _OWNERS_BY_TYPE = {
 OWNER_SHIFT = const(8)
 LEVEL_MASK = const(0xFF)
 _STEPS_MAX = const(0xFF)
+_STEPS_SHIFT = const(16)
 # No state is this one.
 _UNKNOWN = const(0xFFFF)
 
@@ -158,17 +159,18 @@ class Cells:
         if line.hole:
             return 0
         base = self._manager.array.address
+        # An update that was interrupted has left some.
+        clear(self._counts, self.columns * OWNERS)
         for first, end, owner in line.pieces:
             count(base, first, end, line.start, self._shift | owner << 8, self._tags, self._counts)
-        sums = self._sums[number]
-        for owner in range(OWNERS):
-            self.totals[owner] -= sums[owner]
-        changes = settle(
-            self._counts, self.columns, self._steps, sums, self._states[number], self.changed
+        return settle(
+            self._counts,
+            self.columns | self._steps << _STEPS_SHIFT,
+            self._sums[number],
+            self.totals,
+            self._states[number],
+            self.changed,
         )
-        for owner in range(OWNERS):
-            self.totals[owner] += sums[owner]
-        return changes
 
     def forget(self):
         """Make room for other tags instead of those that no frame has any more."""
@@ -277,12 +279,26 @@ def count(base: int, at: int, end: int, origin: int, shift_owner: int, tags: ptr
 
 
 @micropython.viper
+def clear(counts: ptr32, size: int):
+    """Make `size` words zero."""
+    while size:
+        size -= 1
+        counts[size] = 0
+
+
+@micropython.viper
 def settle(
-    counts: ptr32, columns: int, steps: int, sums: ptr32, states: ptr32, changed: ptr32
+    counts: ptr32, columns_steps: int, sums: ptr32, totals: ptr32, states: ptr32, changed: ptr32
 ) -> int:
-    """Make the counts of a line its states and `sums`, and clear them; return how many changed."""
+    """Make the counts of a line its states and `sums`, and add what those have changed to `totals`.
+
+    Returns how many cells have changed.  `columns_steps` is columns | steps << _STEPS_SHIFT.
+    """
+    columns = columns_steps & ((1 << _STEPS_SHIFT) - 1)
+    steps = columns_steps >> _STEPS_SHIFT
     owner = 0
     while owner < OWNERS:
+        totals[owner] = int(totals[owner]) - int(sums[owner])
         sums[owner] = 0
         owner += 1
     changes = 0
@@ -297,7 +313,6 @@ def settle(
         while owner < OWNERS:
             frames = int(counts[i + owner])
             sums[owner] = int(sums[owner]) + frames
-            counts[i + owner] = 0
             if owner != FREE:
                 used += frames
                 if frames > most:
@@ -314,4 +329,8 @@ def settle(
             changes += 1
         i += OWNERS
         column += 1
+    owner = 0
+    while owner < OWNERS:
+        totals[owner] = int(totals[owner]) + int(sums[owner])
+        owner += 1
     return changes
