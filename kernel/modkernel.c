@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The kernel module: the loaded image, the heap's ranges, the screen, the keyboard's
-// layout, call sites, the state that is kept over soft resets, and exit().
+// The kernel module: the loaded image, the heap's ranges, the screen and its font, the
+// keyboard's layout, call sites, the state that is kept over soft resets, and exit().
 
 #include <string.h>
 
@@ -13,6 +13,7 @@
 
 #include "fault.h"
 #include "files.h"
+#include "font.h"
 #include "heap.h"
 #include "image.h"
 #include "keyboard.h"
@@ -114,6 +115,45 @@ static mp_obj_t kernel_screen_scale(mp_obj_t scale_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(kernel_screen_scale_obj, kernel_screen_scale);
 
+static mp_obj_t mask(screen_mask_t mask) {
+    mp_obj_t items[] = { MP_OBJ_NEW_SMALL_INT(mask.size), MP_OBJ_NEW_SMALL_INT(mask.shift) };
+    return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
+}
+
+// framebuffers(): those that the text is drawn on, as [(virtual address, width, height,
+// pitch, bits per pixel, red, green, blue)], the last three as (bits, shift).
+static mp_obj_t kernel_framebuffers(void) {
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    const screen_framebuffer_t *f;
+    for (unsigned int i = 0; (f = screen_framebuffer(i)) != NULL; ++i) {
+        if (f->pixels == NULL) {
+            continue;
+        }
+        mp_obj_t items[] = {
+            mp_obj_new_int((mp_int_t)(uintptr_t)f->pixels),
+            MP_OBJ_NEW_SMALL_INT(f->width),
+            MP_OBJ_NEW_SMALL_INT(f->height),
+            MP_OBJ_NEW_SMALL_INT(f->pitch),
+            MP_OBJ_NEW_SMALL_INT(8 * f->bytes_per_pixel),
+            mask(f->red),
+            mask(f->green),
+            mask(f->blue),
+        };
+        mp_obj_list_append(list, mp_obj_new_tuple(MP_ARRAY_SIZE(items), items));
+    }
+    return list;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(kernel_framebuffers_obj, kernel_framebuffers);
+
+// glyph(code point): the character in the screen's font, 16 rows of 8 pixels as bytes, the
+// leftmost in the highest bit; a question mark for what the font lacks.
+static mp_obj_t kernel_glyph(mp_obj_t character_in) {
+    mp_int_t character = mp_obj_get_int(character_in);
+    uint16_t known = character < 0 || character > UINT16_MAX ? '?' : (uint16_t)character;
+    return mp_obj_new_bytes(screen_glyph(known), FONT_HEIGHT);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(kernel_glyph_obj, kernel_glyph);
+
 // keymap(table): the keyboard's layout, uint16_t[4][128]: the code points of the keys
 // by their codes of set 1; plain, with Shift, with AltGr, with both.  0 is none.
 static mp_obj_t kernel_keymap(mp_obj_t table_in) {
@@ -180,6 +220,8 @@ static const mp_rom_map_elem_t kernel_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_heap_reserve), MP_ROM_PTR(&kernel_heap_reserve_obj) },
     { MP_ROM_QSTR(MP_QSTR_screen), MP_ROM_PTR(&kernel_screen_obj) },
     { MP_ROM_QSTR(MP_QSTR_screen_scale), MP_ROM_PTR(&kernel_screen_scale_obj) },
+    { MP_ROM_QSTR(MP_QSTR_framebuffers), MP_ROM_PTR(&kernel_framebuffers_obj) },
+    { MP_ROM_QSTR(MP_QSTR_glyph), MP_ROM_PTR(&kernel_glyph_obj) },
     { MP_ROM_QSTR(MP_QSTR_keymap), MP_ROM_PTR(&kernel_keymap_obj) },
     { MP_ROM_QSTR(MP_QSTR_state), MP_ROM_PTR(&kernel_state_obj) },
     { MP_ROM_QSTR(MP_QSTR_AccessFault), MP_ROM_PTR(&mp_type_AccessFault) },

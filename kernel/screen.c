@@ -35,16 +35,8 @@
 #define PATTERN_PIXELS 4
 #define PATTERN_SIZE_MAX (PATTERN_PIXELS * SCREEN_SCALE_MAX * BYTES_PER_PIXEL_MAX)
 
-typedef struct _mask_t {
-    uint8_t size;
-    uint8_t shift;
-} mask_t;
-
 typedef struct _screen_t {
-    uint8_t *pixels; // NULL when it is not used any more
-    unsigned int width, height, pitch;
-    unsigned int bytes_per_pixel;
-    mask_t red, green, blue;
+    screen_framebuffer_t to;
     unsigned int scale;
     unsigned int pattern_size;
     uint8_t pattern_foreground, pattern_background;
@@ -65,7 +57,7 @@ static uint64_t next_tick_ns;
 
 // Why a framebuffer cannot be used, or NULL.
 static const char *defect_of_masks(const struct limine_framebuffer *f) {
-    const mask_t masks[] = {
+    const screen_mask_t masks[] = {
         { f->red_mask_size, f->red_mask_shift },
         { f->green_mask_size, f->green_mask_shift },
         { f->blue_mask_size, f->blue_mask_shift },
@@ -126,7 +118,7 @@ static const char *defect_of(const struct limine_framebuffer *f) {
 }
 
 static void take(const struct limine_framebuffer *f) {
-    screens[screen_count++] = (screen_t) {
+    screens[screen_count++].to = (screen_framebuffer_t) {
         .pixels = (uint8_t *)f->address,
         .width = (unsigned int)f->width,
         .height = (unsigned int)f->height,
@@ -167,11 +159,11 @@ static unsigned int least(unsigned int a, unsigned int b) {
 }
 
 static unsigned int columns_of(const screen_t *screen, unsigned int scale) {
-    return screen->width / (FONT_WIDTH * scale);
+    return screen->to.width / (FONT_WIDTH * scale);
 }
 
 static unsigned int rows_of(const screen_t *screen, unsigned int scale) {
-    return screen->height / (FONT_HEIGHT * scale);
+    return screen->to.height / (FONT_HEIGHT * scale);
 }
 
 static unsigned int choose_scale(const screen_t *screen, unsigned int wanted) {
@@ -189,8 +181,8 @@ static unsigned int choose_scale(const screen_t *screen, unsigned int wanted) {
 
 static void clear(void) {
     for (screen_t *screen = screens; screen < &screens[screen_count]; ++screen) {
-        for (unsigned int y = 0; screen->pixels != NULL && y < screen->height; ++y) {
-            memset(screen->pixels + (size_t)y * screen->pitch, 0, screen->width * screen->bytes_per_pixel);
+        for (unsigned int y = 0; screen->to.pixels != NULL && y < screen->to.height; ++y) {
+            memset(screen->to.pixels + (size_t)y * screen->to.pitch, 0, screen->to.width * screen->to.bytes_per_pixel);
         }
     }
     // No character: every cell differs from what is shown.
@@ -205,7 +197,7 @@ void screen_set_scale(unsigned int scale) {
     rows = TERMINAL_ROWS_MAX;
     for (screen_t *screen = screens; screen < &screens[screen_count]; ++screen) {
         screen->scale = choose_scale(screen, scale);
-        screen->pattern_size = PATTERN_PIXELS * screen->scale * screen->bytes_per_pixel;
+        screen->pattern_size = PATTERN_PIXELS * screen->scale * screen->to.bytes_per_pixel;
         screen->patterns_made = false;
         columns = least(columns, columns_of(screen, screen->scale));
         rows = least(rows, rows_of(screen, screen->scale));
@@ -222,6 +214,10 @@ bool screen_layout(screen_layout_t *layout) {
         *layout = (screen_layout_t) { columns, rows, screens[0].scale };
     }
     return true;
+}
+
+const screen_framebuffer_t *screen_framebuffer(unsigned int number) {
+    return number < screen_count ? &screens[number].to : NULL;
 }
 
 // The named colours of xterm's 256 are the VGA's.
@@ -242,13 +238,13 @@ static uint32_t rgb_of(uint8_t colour) {
 }
 
 // An intensity of 8 bits in the mask's place, its highest bits repeated below them.
-static uint32_t masked(uint32_t intensity, mask_t mask) {
+static uint32_t masked(uint32_t intensity, screen_mask_t mask) {
     return (intensity << 8 | intensity) >> (16 - mask.size) << mask.shift;
 }
 
 static uint32_t pixel_of(const screen_t *screen, uint8_t colour) {
     uint32_t rgb = rgb_of(colour);
-    return masked(rgb >> 16, screen->red) | masked(rgb >> 8 & 0xff, screen->green) | masked(rgb & 0xff, screen->blue);
+    return masked(rgb >> 16, screen->to.red) | masked(rgb >> 8 & 0xff, screen->to.green) | masked(rgb & 0xff, screen->to.blue);
 }
 
 static void make_patterns(screen_t *screen, uint8_t foreground, uint8_t background) {
@@ -260,8 +256,8 @@ static void make_patterns(screen_t *screen, uint8_t foreground, uint8_t backgrou
         uint8_t *to = screen->patterns[pattern];
         for (unsigned int i = 0; i < PATTERN_PIXELS * screen->scale; ++i) {
             uint32_t pixel = pattern >> (PATTERN_PIXELS - 1 - i / screen->scale) & 1 ? on : off;
-            memcpy(to, &pixel, screen->bytes_per_pixel);
-            to += screen->bytes_per_pixel;
+            memcpy(to, &pixel, screen->to.bytes_per_pixel);
+            to += screen->to.bytes_per_pixel;
         }
     }
     screen->pattern_foreground = foreground;
@@ -269,12 +265,11 @@ static void make_patterns(screen_t *screen, uint8_t foreground, uint8_t backgrou
     screen->patterns_made = true;
 }
 
-// A question mark for what the font lacks.
-static const font_glyph_t *glyph_of(uint16_t character) {
+const uint8_t *screen_glyph(uint16_t character) {
     // ASCII comes first, without gaps.
     unsigned int low = 0, high = font_glyph_count - 1;
     if (character >= ' ' && character < 0x7f) {
-        return &font_glyphs[character - ' '];
+        return font_glyphs[character - ' '].rows;
     }
     while (low < high) {
         unsigned int middle = (low + high) / 2;
@@ -284,7 +279,7 @@ static const font_glyph_t *glyph_of(uint16_t character) {
             high = middle;
         }
     }
-    return font_glyphs[low].character == character ? &font_glyphs[low] : &font_glyphs['?' - ' '];
+    return font_glyphs[font_glyphs[low].character == character ? low : '?' - ' '].rows;
 }
 
 typedef long long __attribute__((vector_size(16), may_alias)) u128_t;
@@ -292,12 +287,12 @@ typedef u128_t __attribute__((aligned(1))) unaligned_u128_t;
 
 static void draw_cell(screen_t *screen, unsigned int row, unsigned int column, terminal_cell_t cell) {
     make_patterns(screen, cell.foreground, cell.background);
-    const font_glyph_t *glyph = glyph_of(cell.character);
+    const uint8_t *glyph = screen_glyph(cell.character);
     size_t size = screen->pattern_size;
-    uint8_t *to = screen->pixels + (size_t)row * FONT_HEIGHT * screen->scale * screen->pitch + column * 2 * size;
+    uint8_t *to = screen->to.pixels + (size_t)row * FONT_HEIGHT * screen->scale * screen->to.pitch + column * 2 * size;
     for (unsigned int y = 0; y < FONT_HEIGHT; ++y) {
-        const uint8_t *left = screen->patterns[glyph->rows[y] >> 4];
-        const uint8_t *right = screen->patterns[glyph->rows[y] & 15];
+        const uint8_t *left = screen->patterns[glyph[y] >> 4];
+        const uint8_t *right = screen->patterns[glyph[y] & 15];
         for (unsigned int i = 0; i < screen->scale; ++i) {
             if (size == sizeof(u128_t)) {
                 *(unaligned_u128_t *)to = *(const u128_t *)left;
@@ -306,7 +301,7 @@ static void draw_cell(screen_t *screen, unsigned int row, unsigned int column, t
                 memcpy(to, left, size);
                 memcpy(to + size, right, size);
             }
-            to += screen->pitch;
+            to += screen->to.pitch;
         }
     }
 }
@@ -323,7 +318,7 @@ static void draw_row(unsigned int row, terminal_cursor_t cursor) {
         if (memcmp(was, &cell, sizeof(cell)) != 0) {
             for (screen_t *screen = screens; screen < &screens[screen_count]; ++screen) {
                 drawing = screen;
-                if (screen->pixels != NULL) {
+                if (screen->to.pixels != NULL) {
                     draw_cell(screen, row, column, cell);
                 }
             }
@@ -382,8 +377,8 @@ void screen_abandon(uintptr_t address_virt) {
         return;
     }
     for (screen_t *screen = screens; screen < &screens[screen_count]; ++screen) {
-        if (address_virt - (uintptr_t)screen->pixels < (size_t)screen->pitch * screen->height) {
-            screen->pixels = NULL;
+        if (address_virt - (uintptr_t)screen->to.pixels < (size_t)screen->to.pitch * screen->to.height) {
+            screen->to.pixels = NULL;
         }
     }
     drawing = NULL;

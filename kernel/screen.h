@@ -32,6 +32,25 @@ void screen_set_scale(unsigned int scale);
 // False without a screen; layout may be NULL.
 bool screen_layout(screen_layout_t *layout);
 
+typedef struct _screen_mask_t {
+    uint8_t size;
+    uint8_t shift;
+} screen_mask_t;
+
+typedef struct _screen_framebuffer_t {
+    uint8_t *pixels; // NULL when it is not used any more
+    unsigned int width, height;
+    unsigned int pitch; // bytes from a row to the next
+    unsigned int bytes_per_pixel;
+    screen_mask_t red, green, blue;
+} screen_framebuffer_t;
+
+// A framebuffer that is drawn on, by its number; NULL for a higher number than there is.
+const screen_framebuffer_t *screen_framebuffer(unsigned int number);
+
+// The rows of a character's glyph, FONT_HEIGHT bytes; a question mark's for what the font lacks.
+const uint8_t *screen_glyph(uint16_t character);
+
 // Draws nothing until it is shown again, and then draws all anew.
 void screen_show(bool show);
 

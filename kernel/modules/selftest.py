@@ -11,6 +11,7 @@ _NAMES = (
     "test_critical",
     "test_disk",
     "test_exhaustion",
+    "test_fb",
     "test_kernel",
     "test_keymap",
     "test_memory",

@@ -1,17 +1,20 @@
 """What a machine's screen shows, as characters: its picture matched against the font, cell by cell."""
 
+import contextlib
 import re
 import time
 from dataclasses import dataclass
 
 import font
+import prompt as prompts
 import qemu
 import qmp
 
 FONT = qemu.ROOT / "build" / "third_party" / "spleen-8x16.hex"
 
-# Seconds for something to appear.
+# Seconds for something to appear, and for one machine.
 TIMEOUT = 30
+MACHINE_TIMEOUT = 120
 # What a cell of no known character is read as.
 UNKNOWN = "\0"
 BLACK = bytes(3)
@@ -125,3 +128,13 @@ class Screen:
 
     def __exit__(self, *_):
         self.close()
+
+
+@contextlib.contextmanager
+def at_prompt(boot, micropython, directory, scale=1, extra=()):
+    """A prompt and the screen that shows it; the monitor's socket is made in this folder."""
+    path = directory / "qmp"
+    options = [*qmp.listen(path), *extra]
+    with prompts.at_prompt(boot, micropython, MACHINE_TIMEOUT, extra=options) as prompt:
+        with Screen(path, scale) as screen:
+            yield prompt, screen

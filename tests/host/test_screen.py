@@ -9,30 +9,19 @@ import prompt as prompts
 import pytest
 import qemu
 import qmp
-from screen import UNKNOWN, Screen
+from screen import UNKNOWN, Screen, at_prompt
 
 TIMEOUT = 120
 
 GREY, BLACK = b"\xaa\xaa\xaa", b"\0\0\0"
 
 
-@contextlib.contextmanager
-def _shown(boot, micropython, scale=1, extra=(), directory=None):
-    """A prompt and the screen that shows it."""
-    path = directory / "qmp"
-    with prompts.at_prompt(
-        boot, micropython, TIMEOUT, extra=[*qmp.listen(path), *extra]
-    ) as prompt:
-        with Screen(path, scale) as screen:
-            yield prompt, screen
-
-
 @pytest.fixture
 def shown(micropython, tmp_path):
-    """`_shown` with this test's folders."""
+    """`at_prompt` with this test's folders."""
 
     def start(boot, scale=1, extra=()):
-        return _shown(boot, micropython, scale, extra, tmp_path)
+        return at_prompt(boot, micropython, tmp_path, scale, extra)
 
     return start
 
@@ -267,6 +256,10 @@ def test_no_framebuffer(stand_in, micropython, options):
             prompt.value("[kernel.screen(), kernel.screen(False), kernel.screen_scale(2)]")
             == [None] * 3
         )
+        for call in ("fb.Screen()", "memorymap.Picture()", "memorymap.show()"):
+            _, traceback = prompt.try_run(f"import fb, memorymap\n{call}")
+            assert traceback.endswith("\nNoScreenError: this machine has no screen\n")
+        assert prompt.value("len(fb.screens())") == 0
 
 
 def test_no_display(stand_in, micropython):
@@ -298,6 +291,7 @@ def test_garbled(stand_in, micropython, field):
         assert len(lines) == 1
         assert lines[0].startswith(f"Framebuffer 0 not used for its {defect}: {values}")
         assert prompt.value("__import__('kernel').screen()") is None
+        assert prompt.value("len(__import__('fb').screens())") == 0
 
 
 def test_one_garbled_of_two(stand_in, shown):
