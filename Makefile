@@ -73,7 +73,7 @@ WITH_RELEASE = env $$(sed 1d $(RELEASE))
 BOOT = $(PYTHON) boot/run.py --micropython=$(MICROPY_SOURCE) --loader=$(LOADER)
 
 .DELETE_ON_ERROR:
-.PHONY: help all run run-uefi iso test test-upstream test-matrix soak bench figures scaling coverage lint gdb clean distclean packages micropython unix kernel direct
+.PHONY: help all run run-uefi iso test test-upstream test-matrix soak bench figures pictures scaling coverage lint gdb clean distclean packages micropython unix kernel direct
 
 all: kernel direct unix ## build the kernel, the stand-in loader and the unix port
 
@@ -178,6 +178,10 @@ figures: $(VENV)/bench.stamp ## write the figures of the last benchmark to docs/
 # How alloc and free scale to many processors: docs/scaling.md. Takes a minute or two.
 scaling: $(VENV)/bench.stamp ## simulate many processors, for docs/scaling.md
 	@$(VENV)/bin/python bench/scaling.py --docs docs
+
+# What docs/ shows of the screen.
+pictures: kernel direct ## write the pictures of the screen to docs/
+	@$(PYTHON) boot/pictures.py docs
 
 $(PEERS): $(PEERS_C) bench/peers/peers.h bench/peers/entry.h | packages
 	@mkdir -p $(@D)
