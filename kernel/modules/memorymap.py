@@ -18,7 +18,7 @@ from micropython import const
 from pfm import PFM
 from pfm.address import PAGE_SHIFT
 from pfm.lock import critical
-from pfm.questions.cells import FREE, LEVEL_MASK, NO_RAM, OWNER_SHIFT, OWNERS, Cells
+from pfm.questions.cells import LEVEL_MASK, NO_RAM, OWNER_FREE, OWNER_SHIFT, OWNERS, Cells
 from pfm.units import human_size, phys_text
 
 # Colours by owner, as 0xRRGGBB; those of the tags first from a palette whose colours stay apart
@@ -193,17 +193,17 @@ class Picture:
         x, y = self._at(number, column)
         side = self._side
         if owner != NO_RAM and level < side:
-            self.screen.fill_rect(x, y, side, side - level, self._pixels[FREE])
+            self.screen.fill_rect(x, y, side, side - level, self._pixels[OWNER_FREE])
         self.screen.fill_rect(x, y + side - level, side, level, self._pixels[owner])
 
     def _draw_legend(self):
-        for owner in range(FREE, OWNERS):
+        for owner in range(OWNER_FREE, OWNERS):
             label = ""
             if self.cells.totals[owner]:
                 size = human_size(self.cells.totals[owner] << PAGE_SHIFT)
                 label = "{:<8} {:>9}".format(self.cells.name(owner), size)
             if label != self._labels[owner]:
-                row, column = divmod(owner - FREE, self._legend_columns())
+                row, column = divmod(owner - OWNER_FREE, self._legend_columns())
                 x = column * _LABEL * fb.FONT_WIDTH * self._scale
                 y = self._legend + row * self._line_height
                 square = fb.FONT_WIDTH * self._scale

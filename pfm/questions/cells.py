@@ -14,13 +14,13 @@ from .owners import tallied
 
 # Owners of a cell.  Those from TAGGED on are a tag each.
 NO_RAM = const(0)
-FREE = const(1)
+OWNER_FREE = const(1)
 UNTAGGED = const(2)
 ARRAY = const(3)
 KERNEL = const(4)
 LOADER = const(5)
 FIRMWARE = const(6)
-RESERVED = const(7)
+OWNER_RESERVED = const(7)
 TAGGED = const(8)
 OWNERS = const(16)
 TAGS = const(OWNERS - TAGGED)
@@ -47,12 +47,12 @@ _UNKNOWN = const(0xFFFF)
 # frame/entry.py
 _ENTRY_SHIFT = const(5)
 _GRANULE = const(128)
-_KIND_FREE = const(1)
-_KIND_USED = const(2)
-_KIND_PART = const(3)
-_KIND_CACHED = const(4)
-_KIND_COMPOUND_TAIL = const(5)
-_KIND_RESERVED = const(6)
+_FREE = const(1)
+_USED = const(2)
+_PART = const(3)
+_CACHED = const(4)
+_COMPOUND_TAIL = const(5)
+_RESERVED = const(6)
 _STATE_KIND_SHIFT = const(5)
 _ORDER_MASK = const(31)
 _STATE_SHIFT = const(24)
@@ -80,8 +80,8 @@ class Cells:
     """The memory of a manager in at most `rows` lines of `columns` cells, a power of two.
 
     A cell is `frames` frames, a power of two.  It belongs to the owner of most of its frames
-    that are in use, to FREE without any; its level says how many of `steps` they take, rounded
-    up.  `update` brings a line up to date, in `totals`, the frames of each owner, too.  Eight
+    that are in use, to OWNER_FREE without any; its level says how many of `steps` they take,
+    rounded up.  `update` brings a line up to date, and `totals`, the frames of each owner.  Eight
     tags are owners, those with most frames first; the others count as UNTAGGED.  Raises
     NotInitialisedError.
     """
@@ -198,7 +198,7 @@ def _pieces(regions, start, end):
                 (
                     max(region.start, start),
                     min(region.end, end),
-                    _OWNERS_BY_TYPE.get(region.type, RESERVED),
+                    _OWNERS_BY_TYPE.get(region.type, OWNER_RESERVED),
                 )
             )
     usable = [region for region in regions if region.usable]
@@ -239,12 +239,12 @@ def count(base: int, at: int, end: int, origin: int, shift_owner: int, tags: ptr
         owner = given
         stop = end
         if owner == NO_RAM:
-            owner = RESERVED
+            owner = OWNER_RESERVED
             stop = at + 1
             e = ptr32(base + (at << _ENTRY_SHIFT))
             state = int(e[0]) >> _STATE_SHIFT
             kind = state >> _STATE_KIND_SHIFT
-            if kind == _KIND_RESERVED:
+            if kind == _RESERVED:
                 if (at & (_GRANULE - 1)) == 0 and int(e[_WORD_RC]) & _SHARED_BIT:
                     stop = at + _GRANULE
             else:
@@ -255,12 +255,12 @@ def count(base: int, at: int, end: int, origin: int, shift_owner: int, tags: ptr
                     state = int(e[0]) >> _STATE_SHIFT
                     kind = state >> _STATE_KIND_SHIFT
                     stop = head + (1 << (state & _ORDER_MASK))
-                    if kind == _KIND_FREE or kind == _KIND_CACHED:
-                        owner = FREE
-                    elif kind == _KIND_USED:
+                    if kind == _FREE or kind == _CACHED:
+                        owner = OWNER_FREE
+                    elif kind == _USED:
                         owner = int(owner_of(base + (head << _ENTRY_SHIFT), tags))
-                    elif kind == _KIND_PART or kind == _KIND_COMPOUND_TAIL:
-                        first = int(e[_WORD_PREV] if kind == _KIND_PART else e[_WORD_NEXT])
+                    elif kind == _PART or kind == _COMPOUND_TAIL:
+                        first = int(e[_WORD_PREV] if kind == _PART else e[_WORD_NEXT])
                         # The entries may have changed meanwhile.
                         if first < at:
                             owner = int(owner_of(base + (first << _ENTRY_SHIFT), tags))
@@ -305,15 +305,15 @@ def settle(
     column = 0
     i = 0
     while column < columns:
-        free = int(counts[i + FREE])
+        free = int(counts[i + OWNER_FREE])
         used = 0
         most = 0
         state = NO_RAM
-        owner = FREE
+        owner = OWNER_FREE
         while owner < OWNERS:
             frames = int(counts[i + owner])
             sums[owner] = int(sums[owner]) + frames
-            if owner != FREE:
+            if owner != OWNER_FREE:
                 used += frames
                 if frames > most:
                     most = frames
@@ -322,7 +322,7 @@ def settle(
         if used:
             state = state << OWNER_SHIFT | (used * steps + used + free - 1) // (used + free)
         elif free:
-            state = FREE << OWNER_SHIFT
+            state = OWNER_FREE << OWNER_SHIFT
         if int(states[column]) != state:
             states[column] = state
             changed[changes] = column

@@ -41,7 +41,7 @@ def test_every_frame_is_shown_in_the_room_there_is():
                 _update(picture)
                 present = sum([r.end - r.start for r in manager.regions if r.present])
                 equal(sum(picture.totals), present)
-                equal(picture.totals[cells.FREE], sum(manager.count_free()))
+                equal(picture.totals[cells.OWNER_FREE], sum(manager.count_free()))
                 equal(sum(_update(picture)), 0)
 
 
@@ -49,7 +49,7 @@ def test_cells_agree_with_each_entry():
     def check(manager, recount):
         picture = Cells(manager, 32, 40, STEPS)
         _update(picture)
-        equal(picture.totals[cells.FREE], sum(manager.count_free()))
+        equal(picture.totals[cells.OWNER_FREE], sum(manager.count_free()))
         shown = 0
         for line in picture.lines:
             if line.hole:
@@ -63,9 +63,9 @@ def test_cells_agree_with_each_entry():
                 owner, level = _cell(picture, at)
                 equal(level, -(-used * STEPS // len(present)) if present else 0)
                 if not used:
-                    equal(owner, cells.FREE if free else cells.NO_RAM)
+                    equal(owner, cells.OWNER_FREE if free else cells.NO_RAM)
                 else:
-                    assert owner > cells.FREE, (at, owner)
+                    assert owner > cells.OWNER_FREE, (at, owner)
                 shown += len(present)
         equal(shown, manager.count_present())
 
@@ -99,7 +99,7 @@ def test_allocation_changes_its_cells_alone():
             equal(_cell(picture, pfn + size - 2), (owner, STEPS))
             manager.free(pfn)
             equal(sum(_update(picture)), 4)
-            equal(_cell(picture, pfn), (cells.FREE, 0))
+            equal(_cell(picture, pfn), (cells.OWNER_FREE, 0))
             picture.forget()
             equal(picture.name(owner), "")
 
@@ -158,7 +158,7 @@ def test_regions_that_change():
         assert picture.arrange()
         _update(picture)
         equal(picture.totals[cells.LOADER], 0)
-        equal(picture.totals[cells.FREE], sum(manager.count_free()))
+        equal(picture.totals[cells.OWNER_FREE], sum(manager.count_free()))
 
 
 def test_tags_that_are_numbers():
