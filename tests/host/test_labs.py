@@ -25,6 +25,7 @@ ENDS = {
     "memory_map.py": "and after free it is inside the free block at",
     "object_cache.py": "After close: []",
     "page_tables.py": "without the pages of 4 KiB",
+    "picture.py": "cells drawn",
     "policies.py": "Least scattered: BestFit",
     "timer.py": "* several",
 }
