@@ -14,10 +14,7 @@ CALLS = (
     (
         "Starting",
         (
-            (
-                "init(machine=None, debug=False, processors=1)",
-                "read the memory map, open the allocator",
-            ),
+            ("init(machine=None, debug=False, processors=1)", "open the allocator"),
             ("reclaim(acpi=False)", "take the loader's memory, too"),
             ("save(state_virt)", "prepare for a soft reset"),
             ("resume(state_virt, lasting, machine=None)", "go on after it"),
