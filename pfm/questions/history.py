@@ -127,6 +127,10 @@ class History(Report):
         """Return the curves as the text of an SVG picture."""
         return "\n".join(plot.svg(self._title(), self._curves(), _size, "first", "last"))
 
+    def draw(self, screen):
+        """Draw the curves on all of a `fb.Screen`."""
+        plot.draw(screen, self._title(), self._curves(), _size)
+
 
 def _size(frames):
     return human_size(int(frames) << PAGE_SHIFT)

@@ -1,4 +1,4 @@
-"""Curves over a common axis, drawn in characters and as SVG."""
+"""Curves over a common axis, drawn in characters, as SVG, and on a screen."""
 
 # The drawing in characters: with its scale of ten columns and a border it fits 79 by 24.
 _COLUMNS = 64
@@ -10,7 +10,13 @@ _SCALE = 10
 _WIDTH = 640
 _HEIGHT = 320
 _MARGIN = 48
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#000000")
+_COLOURS = (0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x000000)
+_PAPER = 0xFFFFFF
+_INK = 0x000000
+
+# On a screen: the height of a line of text, and between the names of two curves, in pixels.
+_LINE = 16
+_NAMES = 110
 
 
 def _bounds(curves):
@@ -64,7 +70,7 @@ def svg(title, curves, say, start="", end=""):
     yield _label(_MARGIN, bottom + 18, start)
     yield _label(right, bottom + 18, end, "end")
     for at, (name, values) in enumerate(curves):
-        colour = _COLOURS[at % len(_COLOURS)]
+        colour = "#{:06x}".format(_COLOURS[at % len(_COLOURS)])
         step = (right - _MARGIN) / max(1, len(values) - 1)
         points = " ".join(
             [
@@ -77,6 +83,37 @@ def svg(title, curves, say, start="", end=""):
         yield '<polyline points="{}" fill="none" stroke="{}"/>'.format(points, colour)
         yield _label(_MARGIN + 110 * at, _HEIGHT - 8, name, "start", colour)
     yield "</svg>"
+
+
+def draw(screen, title, curves, say):
+    """Draw the same on all of `screen`, which has the attributes and calls of `fb.Screen`.
+
+    Cost: a call for each pixel of the curves.
+    """
+
+    def pixel(colour):
+        return screen.rgb(colour >> 16, colour >> 8 & 0xFF, colour & 0xFF)
+
+    top = _bounds(curves)
+    bottom = screen.height - _MARGIN
+    width = screen.width - 2 * _MARGIN
+    ink = pixel(_INK)
+    screen.fill(pixel(_PAPER))
+    screen.text(title, _MARGIN, 0, ink)
+    screen.text(say(top), 0, _MARGIN - _LINE - 2, ink)
+    screen.text(say(0), 0, bottom + 2, ink)
+    screen.vline(_MARGIN, _MARGIN, bottom - _MARGIN, ink)
+    screen.hline(_MARGIN, bottom, width, ink)
+    for at, (name, values) in enumerate(curves):
+        colour = pixel(_COLOURS[at % len(_COLOURS)])
+        before = None
+        for i, value in enumerate(values):
+            x = _MARGIN + i * width // max(1, len(values) - 1)
+            y = bottom - (bottom - _MARGIN) * value // top
+            if before:
+                screen.line(*before, x, y, colour)
+            before = (x, y)
+        screen.text(name, _MARGIN + _NAMES * at, screen.height - _LINE, colour)
 
 
 def _label(x, y, words, anchor="start", colour="#000000"):

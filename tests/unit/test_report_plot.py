@@ -46,3 +46,55 @@ def test_picture():
     assert 'points="48.0,48.0"' in text
     assert ">begin<" in text and ">end<" in text
     equal(text.count("<text"), text.count("</text>"))
+
+
+class _Screen:
+    """What was drawn, in place of `fb.Screen`; a pixel is (red, green, blue)."""
+
+    width = 496
+    height = 296
+
+    def __init__(self):
+        self.lines = []
+        self.texts = []
+        self.filled = None
+
+    def rgb(self, *parts):
+        return parts
+
+    def fill(self, pixel):
+        self.filled = pixel
+
+    def text(self, text, x, y, pixel):
+        self.texts.append((text, x, y, pixel))
+
+    def hline(self, x, y, width, pixel):
+        self.lines.append((x, y, x + width, y, pixel))
+
+    def vline(self, x, y, height, pixel):
+        self.lines.append((x, y, x, y + height, pixel))
+
+    def line(self, *line):
+        self.lines.append(line)
+
+
+def test_on_a_screen():
+    screen = _Screen()
+    plot.draw(screen, "title", (("x", [0, 5, 10]), ("y", [10])), str)
+    equal(screen.filled, (255, 255, 255))
+    blue = (0, 0x72, 0xB2)
+    ink = (0, 0, 0)
+    # The axes, and the curve that has more than one value.
+    equal(
+        screen.lines,
+        [
+            (48, 48, 48, 248, ink),
+            (48, 248, 448, 248, ink),
+            (48, 248, 248, 148, blue),
+            (248, 148, 448, 48, blue),
+        ],
+    )
+    equal([text for text, _, _, _ in screen.texts], ["title", "10", "0", "x", "y"])
+    equal(screen.texts[3], ("x", 48, 280, blue))
+    for _, _, y, _ in screen.texts:
+        assert 0 <= y <= screen.height - 16, y
