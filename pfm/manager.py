@@ -148,7 +148,7 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
                 frames.mark_tables(self._zones[0])
                 self.space = space
                 self._open()
-                open_general(self._caches, self._stocks, self.debug)
+                open_general(self._caches, self._stocks, processors, self.debug)
                 self._note_sites()
                 self._run()
             except BaseException as error:

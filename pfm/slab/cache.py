@@ -13,6 +13,7 @@ from .caches import (
     cache_at,
     name_of,
     open_class,
+    open_stocks,
     set_name,
     stride_for,
     unused_class,
@@ -100,9 +101,9 @@ class Cache:
     @micropython.native
     def _open(self, encoded, stride, align, tag):
         cache = self._pfm._cache(self._number)
-        own = self._pfm._stock(self._number)
         set_name(cache, encoded, len(encoded))
-        open_class(cache, own, self.size, stride, align, tag)
+        open_class(cache, self.size, stride, align, tag)
+        open_stocks(cache, self._pfm._first_stock(self._number), self._pfm._processors)
         self._generation = word(cache, CACHE_GENERATION)
 
     @micropython.native

@@ -74,6 +74,7 @@ _ALIGN_SHIFT = const(4)
 
 # control.py
 _CACHE_SIZE = const(80)
+_STOCKS_SIZE = const(128 << 5)
 
 # slab/stock.py
 _STOCK_LIMIT = const(3)
@@ -104,32 +105,57 @@ def stride_for(size, align, debug):
 
 
 @micropython.viper
-def open_class(cache: int, stock: int, size: int, stride: int, align: int, tag: int):
-    """Make the unused class of `cache` one for objects of `size` bytes.
+def open_class(cache: int, size: int, stride: int, align: int, tag: int):
+    """Make the unused class of `cache` one for objects of `size` bytes; `open_stocks` comes next.
 
-    `stock` is that of the only processor.  The lock is held, or nobody knows the class yet.
+    The lock is held, or nobody knows the class yet.
     """
     c = ptr32(cache)
-    s = ptr32(stock)
     c[CACHE_STRIDE] = stride
     c[CACHE_ALIGN] = align
     c[CACHE_TAG] = tag
     c[CACHE_GENERATION] = int(c[CACHE_GENERATION]) + 1
-    s[_STOCK_GENERATION] = c[CACHE_GENERATION]
     if stride <= _SLAB_OBJECT_MAX:
-        units = stride >> _ALIGN_SHIFT
         c[CACHE_ORDER] = int(order_for(stride))
-        s[_STOCK_LIMIT] = int(stock_limit(stride))
-        s[_STOCK_STRIDE] = stride
-        # A constant of 32 bits would be an object.
-        one = 1
-        s[_STOCK_RECIPROCAL] = ((one << _RECIPROCAL_SHIFT) + units - 1) // units
     # Last, since it says that the class is in use.
     c[CACHE_OBJECT_SIZE] = size
 
 
 @micropython.viper
-def close_class(cache: int, stock: int):
+def open_stocks(cache: int, stock: int, processors: int):
+    """Make each processor's stock of the class of `cache` ready; `stock` is the first one's."""
+    c = ptr32(cache)
+    stride = int(c[CACHE_STRIDE])
+    while processors:
+        s = ptr32(stock)
+        if stride <= _SLAB_OBJECT_MAX:
+            units = stride >> _ALIGN_SHIFT
+            s[_STOCK_LIMIT] = int(stock_limit(stride))
+            s[_STOCK_STRIDE] = stride
+            # A constant of 32 bits would be an object.
+            one = 1
+            s[_STOCK_RECIPROCAL] = ((one << _RECIPROCAL_SHIFT) + units - 1) // units
+        # Last, since it says for which cache of the class the stock is.
+        s[_STOCK_GENERATION] = c[CACHE_GENERATION]
+        stock += _STOCKS_SIZE
+        processors -= 1
+
+
+@micropython.viper
+def close_stocks(stock: int, processors: int):
+    """Make each processor's stock of a class zeros again; `stock` is the first one's."""
+    while processors:
+        s = ptr32(stock)
+        i = 0
+        while i <= _STOCK_GENERATION:
+            s[i] = 0
+            i += 1
+        stock += _STOCKS_SIZE
+        processors -= 1
+
+
+@micropython.viper
+def close_class(cache: int):
     """Make a class unused that has no slabs; but for its generation it is zeros again."""
     c = ptr32(cache)
     c[CACHE_GENERATION] = int(c[CACHE_GENERATION]) + 1
@@ -138,39 +164,35 @@ def close_class(cache: int, stock: int):
         if i != CACHE_GENERATION:
             c[i] = 0
         i += 1
-    s = ptr32(stock)
-    i = 0
-    while i <= _STOCK_GENERATION:
-        s[i] = 0
-        i += 1
 
 
 @micropython.viper
-def forget_slabs(cache: int, stock: int):
-    """Count a class's slabs as gone, as they are after a soft reset."""
+def forget_slabs(cache: int, stock: int, processors: int):
+    """Count a class's slabs, and what stocks hold of them, as gone: they are after a soft reset.
+
+    `stock` is the first processor's.
+    """
     c = ptr32(cache)
     i = int(CACHE_PARTIAL)
     while i <= CACHE_TAKEN:
         c[i] = 0
         i += 1
-    s = ptr32(stock)
-    s[0] = 0
-    s[1] = 0
-    s[2] = 0
+    while processors:
+        s = ptr32(stock)
+        s[0] = 0
+        s[1] = 0
+        s[2] = 0
+        stock += _STOCKS_SIZE
+        processors -= 1
 
 
-def open_general(caches, stocks, debug):
+def open_general(caches, stocks, processors, debug):
     """Open the classes of `malloc`."""
     for number in range(1, GENERAL + 1):
         size = size_of(number)
-        open_class(
-            caches + number * CACHE_SIZE,
-            stocks + (number << STOCK_SHIFT),
-            size,
-            stride_for(size, ALIGN, debug),
-            ALIGN,
-            0,
-        )
+        cache = caches + number * CACHE_SIZE
+        open_class(cache, size, stride_for(size, ALIGN, debug), ALIGN, 0)
+        open_stocks(cache, stocks + (number << STOCK_SHIFT), processors)
 
 
 @micropython.viper

@@ -33,7 +33,7 @@ from ..frame.entry import (
     USED,
     PageFrame,
 )
-from ..lock import acquire, context, disable_irq, enable_irq, release
+from ..lock import acquire, context, disable_irq, enable_irq, release, resume, stop
 from ..tags import tag_number
 from . import redzone, slabs, stock
 from .caches import (
@@ -43,6 +43,7 @@ from .caches import (
     CACHE_TAG,
     cache_at,
     close_class,
+    close_stocks,
     forget_slabs,
     name_of,
     word,
@@ -103,6 +104,11 @@ class Objects:
     @micropython.native
     def _cache(self, number):
         return self._caches + number * CACHE_SIZE
+
+    @micropython.native
+    def _first_stock(self, number):
+        """Return the first processor's stock of a class; the others' are STOCKS_SIZE apart."""
+        return self._stocks + (number << STOCK_SHIFT)
 
     @micropython.native
     def _stock(self, number):
@@ -255,37 +261,48 @@ class Objects:
 
     @micropython.native
     def _trim(self):
-        """Put the processor's stocks back into their slabs, and free all empty slabs."""
+        """Put all stocks back into their slabs, and free all empty slabs."""
         number = 0
         while True:
-            number = slabs.next_trimmable(self._caches, self._stock(0), number + 1)
+            number = slabs.next_trimmable(self._caches, self._stocks, self._processors, number + 1)
             if number == CLASSES:
                 return
-            self._trim_class(self._cache(number), self._stock(number))
+            cache = self._cache(number)
+            irq = acquire(cache, _LOCK)
+            self._drain_stocks(cache, number)
+            swept = slabs.sweep(self._base, cache, 1)
+            release(cache, irq)
+            self._give_slabs(swept)
 
     @micropython.native
-    def _trim_class(self, cache, own):
-        irq = acquire(cache, _LOCK)
-        slabs.drain(self._base, self._hhdm, cache, own, 0)
-        swept = slabs.sweep(self._base, cache, 1)
-        release(cache, irq)
-        self._give_slabs(swept)
+    def _drain_stocks(self, cache, number):
+        """Put every processor's stock of a class back into its slabs; the cache's lock is held."""
+        # The lock keeps out who fills or drains its own stock, the stop who pushes or pops.
+        stop()
+        own = self._first_stock(number)
+        end = own + self._processors * STOCKS_SIZE
+        while own < end:
+            slabs.drain(self._base, self._hhdm, cache, own, 0)
+            own += STOCKS_SIZE
+        resume()
 
     @micropython.native
     def _close_cache(self, number, generation):
         """Make a cache's class unused; return how many of its objects are in use: then it is not."""
         cache = self._cache(number)
-        own = self._stock(number)
         irq = acquire(cache, _LOCK)
         current = word(cache, CACHE_GENERATION) == generation
         taken = 0
         swept = 0
         if current:
-            slabs.drain(self._base, self._hhdm, cache, own, 0)
+            self._drain_stocks(cache, number)
             taken = slabs.taken(cache)
             if not taken:
                 swept = slabs.sweep(self._base, cache, 1)
-                close_class(cache, own)
+                # No object is out, so no other processor pushes; one that pops finds none, and
+                # then the lock.
+                close_stocks(self._first_stock(number), self._processors)
+                close_class(cache)
         release(cache, irq)
         self._give_slabs(swept)
         if not current:
@@ -301,9 +318,11 @@ class Objects:
             cache = cache_at(self._caches, found)
             cache.lock = 0
             if cache.size and cache.tag not in lasting:
-                forget_slabs(self._cache(found), self._stock(found))
+                own = self._first_stock(found)
+                forget_slabs(self._cache(found), own, self._processors)
                 if found > GENERAL:
-                    close_class(self._cache(found), self._stock(found))
+                    close_stocks(own, self._processors)
+                    close_class(self._cache(found))
 
     def _tag_of(self, entry):
         """Return the tag that decides whether a used head lasts: of a slab, that of its cache."""
@@ -316,7 +335,7 @@ class Objects:
         """Return whether an object that bears the mark is free, and not its owner's data."""
         processor = 0
         while processor < self._processors:
-            own = self._stocks + processor * STOCKS_SIZE + (number << STOCK_SHIFT)
+            own = self._first_stock(number) + processor * STOCKS_SIZE
             irq = disable_irq()
             found = stock.holds(own, virt)
             enable_irq(irq)

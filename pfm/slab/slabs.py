@@ -70,6 +70,7 @@ _CLASSES = const(128)
 # control.py
 _CACHE_SIZE = const(80)
 _STOCK_SHIFT = const(5)
+_STOCKS_SIZE = const(128 << 5)
 
 # Ends the list of a slab's free objects; no object has this address.
 END = const(1)
@@ -332,12 +333,17 @@ def frames(base: int, pfn: int) -> int:
 
 
 @micropython.viper
-def next_trimmable(caches: int, stocks: int, number: int) -> int:
-    """Return the first class from `number` on with objects in its stock or empty slabs, else _CLASSES."""
+def next_trimmable(caches: int, stocks: int, processors: int, number: int) -> int:
+    """Return the first class from `number` on with objects in stocks or empty slabs, else _CLASSES."""
     while number < _CLASSES:
-        if int(ptr32(stocks + (number << _STOCK_SHIFT))[_STOCK_COUNT]) or int(
-            ptr32(caches + number * _CACHE_SIZE)[_CACHE_EMPTY]
-        ):
+        some = int(ptr32(caches + number * _CACHE_SIZE)[_CACHE_EMPTY])
+        stock = stocks + (number << _STOCK_SHIFT)
+        left = processors
+        while left:
+            some |= int(ptr32(stock)[_STOCK_COUNT])
+            stock += _STOCKS_SIZE
+            left -= 1
+        if some:
             break
         number += 1
     return number

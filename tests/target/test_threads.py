@@ -9,7 +9,7 @@ import critical
 import machine
 from ktap import equal, raises, skip
 
-from pfm import PFM, LockTimeoutError, PageFlags
+from pfm import PFM, Cache, LockTimeoutError, PageFlags
 
 # Rounds of work, and how long all processors may take for them.
 _ROUNDS = 300
@@ -234,4 +234,49 @@ def test_array_pages_are_populated_once():
             PFM.free(pfn)
 
     _Team(work).run()
+    equal(_quiet(), free)
+
+
+def test_objects_are_freed_by_others():
+    """Each object that `malloc` gave to one is freed by the next; none is given out twice or lost."""
+    sizes = (16, 100, 1000, 5000, 20000)
+    PFM.drain()
+    free = _quiet()
+    count = machine.cpus()
+    handed = [array("q", [0] * _ROUNDS) for _ in range(count)]
+
+    def work(number):
+        mine = handed[number]
+        taken = handed[(number + 1) % count]
+        for i in range(_ROUNDS):
+            virt = PFM.malloc(sizes[i % len(sizes)])
+            machine.mem64[virt] = number << 32 | i
+            mine[i] = virt
+            while not taken[i]:
+                pass
+            equal(machine.mem64[taken[i]], (number + 1) % count << 32 | i)
+            PFM.mfree(taken[i])
+
+    _Team(work).run()
+    PFM.drain()
+    equal(_quiet(), free)
+
+
+def test_cache_is_closed_whoever_has_its_free_objects():
+    PFM.drain()
+    free = _quiet()
+    cache = Cache(100, "threads")
+
+    def work(number):
+        for _ in range(_ROUNDS):
+            mine = [cache.alloc() for _ in range(20)]
+            equal(len(set(mine)), len(mine))
+            for virt in mine:
+                cache.free(virt)
+
+    try:
+        _Team(work).run()
+    finally:
+        cache.close()
+    PFM.drain()
     equal(_quiet(), free)
