@@ -88,7 +88,7 @@ void mp_hal_poll(void) {
     mp_hal_poll_stdin();
     poll_timers();
     critical_raise_interrupt(true);
-    smp_end_if_asked();
+    mp_thread_end_if_asked();
     smp_relax();
 }
 
@@ -104,7 +104,7 @@ void mp_hal_vm_hook(void) {
     static uint64_t next_poll_ns;
     smp_this->vm_hook_countdown = VM_HOOK_JUMPS;
     if (!mp_thread_is_main_thread()) {
-        smp_end_if_asked();
+        mp_thread_end_if_asked();
         smp_relax();
         return;
     }

@@ -22,6 +22,7 @@ void mp_thread_init(void) {
 
 void mp_thread_deinit(void) {
     smp_end_others();
+    atomic_lock = (smp_lock_t) { 0 };
     // A section or a guard that the reset has interrupted left them off.
     cpu_irq_restore(smp_started > 1);
 }
@@ -47,7 +48,19 @@ mp_uint_t mp_thread_create(void *(*entry)(void *), void *arg, size_t *stack_size
 void mp_thread_start(void) {
 }
 
+// A section that the thread has not ended would keep all others out for good.
 void mp_thread_finish(void) {
+    if (atomic_lock.owner == smp_this->number) {
+        atomic_lock.depth = 1;
+        smp_unlock(&atomic_lock);
+    }
+}
+
+void mp_thread_end_if_asked(void) {
+    if (smp_is_end_asked()) {
+        mp_thread_finish();
+        smp_leave_thread();
+    }
 }
 
 bool mp_thread_begin_atomic_section(void) {
@@ -74,7 +87,7 @@ void mp_thread_mutex_init(mp_thread_mutex_t *mutex) {
 static void wait_for(mp_thread_mutex_t *mutex) {
     uint64_t spin_until_ns = clock_ns() + SPIN_NS;
     while (__atomic_load_n(&mutex->owner, __ATOMIC_RELAXED) != 0) {
-        smp_end_if_asked();
+        mp_thread_end_if_asked();
         if (mp_thread_is_main_thread()) {
             mp_event_handle_nowait();
         }

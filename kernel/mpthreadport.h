@@ -18,6 +18,9 @@ void mp_thread_init(void);
 // Before its end: ends all other threads.
 void mp_thread_deinit(void);
 
+// At each jump of bytecode and in each wait: ends this thread if it was asked to.
+void mp_thread_end_if_asked(void);
+
 // Sections that exclude each other on all processors.  The state is whether
 // interrupts were on.
 bool mp_thread_begin_atomic_section(void);

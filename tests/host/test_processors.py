@@ -64,11 +64,51 @@ def test_others_are_collected_with_and_end_with_a_soft_reset(four):
         four.run("_thread.start_new_thread(count, (3,))")
     # Without Ctrl-C, which the raw prompt takes for itself.
     four.soft_reset()
+    # All are free again, and counted so, each time.
+    for _ in range(3):
+        four.run("import machine")
+        _all_free(four)
+        four.run(LOOPS + SETTLE)
+        four.soft_reset()
+
+
+def test_section_ends_with_the_thread_that_is_in_it(four):
+    four.run(
+        """
+import _thread, machine, time
+step = bytearray(2)
+
+def leave():
+    machine.disable_irq()
+    step[0] = 1
+
+def stay():
+    machine.disable_irq()
+    step[0] = 2
+    while True:
+        pass
+
+def wait():
+    step[1] = 1
+    machine.disable_irq()
+    step[1] = 2
+
+_thread.start_new_thread(leave, ())
+while step[0] != 1:
+    pass
+machine.enable_irq(machine.disable_irq())
+_thread.start_new_thread(stay, ())
+while step[0] != 2:
+    pass
+_thread.start_new_thread(wait, ())
+while step[1] != 1:
+    pass
+"""
+    )
+    four.soft_reset()
     four.run("import machine")
     _all_free(four)
-    # All are free again.
-    four.run(LOOPS + SETTLE)
-    four.soft_reset()
+    four.run("machine.enable_irq(machine.disable_irq())")
 
 
 def test_ctrl_c_interrupts_the_main_thread_alone(four):

@@ -154,6 +154,8 @@ __attribute__((noreturn)) static void idle(smp_cpu_t *self) {
         }
         // What was flushed meanwhile was not flushed here.
         cpu_write_cr3(cpu_read_cr3());
+        // Who stops the world may have seen this processor idle.
+        smp_answer((uintptr_t)self->stack_top);
         cpu_irq_restore(true);
         self->entry(self->arg);
         end_thread(self);
@@ -176,11 +178,12 @@ __attribute__((noreturn)) static void abandon_thread(smp_cpu_t *self) {
     __builtin_unreachable();
 }
 
-void smp_end_if_asked(void) {
-    smp_cpu_t *self = smp_self();
-    if (self->end && self->critical_depth == 0) {
-        abandon_thread(self);
-    }
+bool smp_is_end_asked(void) {
+    return smp_this->end && smp_this->critical_depth == 0;
+}
+
+void smp_leave_thread(void) {
+    abandon_thread(smp_self());
 }
 
 // Interrupts are off.  The stack up from sp has all that the thread refers to.
@@ -193,7 +196,13 @@ void smp_answer(uintptr_t sp) {
         answer_flush(self);
         cpu_pause();
     }
-    if (self->kill) {
+}
+
+// Only where interrupts were on: this processor holds no lock then.  One that has
+// left its thread may find the request again, by an interrupt that was on its way.
+static void leave_if_killed(void) {
+    smp_cpu_t *self = smp_self();
+    if (self->kill && is_running(self)) {
         abandon_thread(self);
     }
 }
@@ -202,6 +211,7 @@ void smp_answer(uintptr_t sp) {
 __attribute__((used)) void smp_interrupt(uintptr_t sp) {
     apic_write(APIC_EOI, 0);
     smp_answer(sp);
+    leave_if_killed();
 }
 
 void smp_relax(void) {
@@ -209,6 +219,9 @@ void smp_relax(void) {
     if (smp_started > 1 && (is_stop_wanted() || is_flush_wanted(smp_self()))) {
         bool enabled = cpu_irq_disable();
         smp_answer_here();
+        if (enabled) {
+            leave_if_killed();
+        }
         cpu_irq_restore(enabled);
     }
 }

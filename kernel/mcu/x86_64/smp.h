@@ -131,8 +131,9 @@ void smp_freeze(void);
 // would; those that do not get there for a second, anywhere outside a section.
 void smp_end_others(void);
 
-// To be called at such jumps and waits.
-void smp_end_if_asked(void);
+// At such jumps and waits: whether this processor's thread is to end, and its end.
+bool smp_is_end_asked(void);
+void smp_leave_thread(void) __attribute__((noreturn));
 
 // Leaves a translation of virt and the count - 1 pages after it in no processor's TLB.
 void smp_flush(uintptr_t virt, size_t count);
