@@ -10,6 +10,9 @@ import repl
 TIMEOUT = 300
 SILENCE = 120
 
+# Bytes of what a machine said last that go with its failure.
+TAIL = 4000
+
 
 class Raised(Exception):
     """What was run on the machine raised; its text is the traceback."""
@@ -70,4 +73,8 @@ class Prompt:
 def at_prompt(boot, micropython, timeout=TIMEOUT, silence=SILENCE, extra=()):
     """A `Prompt` on a machine that ends with the context."""
     with qemu.Machine(boot, timeout, silence=silence, extra=extra) as machine:
-        yield Prompt(machine, micropython)
+        try:
+            yield Prompt(machine, micropython)
+        except (qemu.MachineEnded, qemu.MachineSilent) as error:
+            error.add_note("The machine said last:\n" + machine.transcript[-TAIL:].decode(errors="replace"))
+            raise
