@@ -76,5 +76,7 @@ def at_prompt(boot, micropython, timeout=TIMEOUT, silence=SILENCE, extra=()):
         try:
             yield Prompt(machine, micropython)
         except (qemu.MachineEnded, qemu.MachineSilent) as error:
-            error.add_note("The machine said last:\n" + machine.transcript[-TAIL:].decode(errors="replace"))
+            error.add_note(
+                "The machine said last:\n" + machine.transcript[-TAIL:].decode(errors="replace")
+            )
             raise
