@@ -31,9 +31,11 @@ COARSE = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 60, 10000)
 # Bytes of a block of the collector's heap on a 64-bit machine.
 BLOCK = 32
 
-# Bytes of the pieces that the heap is filled with, before blocks are taken one by one, and the most pieces of all.
+# Bytes of the pieces that the heap is filled with, before blocks are taken one by one.
 _SIZES = (1 << 20, 1 << 16, 1 << 12, 1 << 10)
-_PIECES_MAX = 1 << 13
+
+# The most pieces and blocks: twice what the unit tests were seen to need, most of it for holes of earlier tests.
+_PIECES_MAX = 1 << 14
 
 
 def _fill(kept):
@@ -60,29 +62,33 @@ def with_blocks_left(blocks, call, pfm, given):
     hole = bytearray(blocks * BLOCK) if blocks else None
     # Nothing can be collected before the heap is full, and each MemoryError would try several times.
     gc.disable()
-    at = _fill(kept)
-    # The errors so far were objects on the heap, to be collected; twice, since the collector
-    # may take something on the stack for a reference.  Not in a function, whose frame would
-    # be given back in the end.
-    for _ in range(2):
-        gc.collect()
+    try:
+        at = _fill(kept)
+        # The errors so far were objects on the heap, to be collected; twice, since the collector
+        # may take something on the stack for a reference.  Not in a function, whose frame would
+        # be given back in the end.
+        for _ in range(2):
+            gc.collect()
+            try:
+                while True:
+                    kept[at] = (at,)
+                    at += 1
+            except MemoryError:
+                pass
+        gc.enable()
+        del hole
         try:
-            while True:
-                kept[at] = (at,)
-                at += 1
+            answer[1] = call(pfm, given)
+            answer[0] = True
         except MemoryError:
             pass
-    gc.enable()
-    del hole
-    try:
-        answer[1] = call(pfm, given)
-        answer[0] = True
-    except MemoryError:
-        pass
-    # One by one: the collector may take something on the stack for a reference to the list.
-    while at:
-        at -= 1
-        kept[at] = None
+    finally:
+        # One by one: the collector may take something on the stack for a reference to the list.
+        at = _PIECES_MAX
+        while at:
+            at -= 1
+            kept[at] = None
+        gc.enable()
     return answer
 
 
