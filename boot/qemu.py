@@ -70,7 +70,7 @@ class Ending(enum.IntEnum):
     def meaning(self):
         return {
             Ending.OK: "powered off",
-            Ending.FAIL: "the input raised or a self test failed",
+            Ending.FAIL: "the program or the input raised, or a self test failed",
             Ending.PANIC: "kernel panic",
             Ending.FAULT: "processor exception in the kernel",
             Ending.LOADER: "the stand-in loader refused to boot",

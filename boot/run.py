@@ -46,6 +46,9 @@ RESTARTS = ["-action", "reboot=reset"]
 
 GDB_PORT = 1234
 
+# What the machine is asked before anything that could disturb the answer.
+PROGRAM_RAISED = "print(int(__import__('kernel').program_raised()), end='')"
+
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
@@ -157,7 +160,7 @@ def unattended(boot, timeout, silence, extra, micropython, script, shoot):
     """Boot, run a program at the prompt, call `shoot()`, power off.
 
     The program is `script`, (file name, text), whose values are not printed, or else standard
-    input."""
+    input. The machine's own program, that of APP, fails the run too if it has raised."""
     with qemu.Machine(boot, timeout, silence, extra) as machine:
         try:
             if boot.app:
@@ -171,10 +174,11 @@ def unattended(boot, timeout, silence, extra, micropython, script, shoot):
             print(flush=True)
             prompt = repl.Repl(machine, micropython)
             machine.silence = None
+            raised = prompt.run(PROGRAM_RAISED)[0] == b"1"
             name, text = script or (None, piped())
             traceback = repl.run_input(prompt, text, repl.show, name)
             sys.stderr.write(traceback.replace(b"\r", b"").decode(errors="replace"))
-            code = qemu.Ending.FAIL if traceback else qemu.Ending.OK
+            code = qemu.Ending.FAIL if traceback or raised else qemu.Ending.OK
             try:
                 shoot()
             except qmp.MonitorFailed as e:

@@ -35,15 +35,29 @@ int main_reset_cause(void) {
     return reset_cause;
 }
 
+static bool program_raised;
+
+bool main_program_raised(void) {
+    return program_raised;
+}
+
+// False if the file has asked for a soft reset.
+static bool run_file(const char *name) {
+    int ret = pyexec_file_if_exists(name);
+    program_raised |= ret == 0;
+    return !(ret & PYEXEC_FORCED_EXIT);
+}
+
 // boot.py and main.py from the filesystem that _boot.py may have mounted, main.py
 // of the program that came with the kernel, then the prompt.
 static void run_until_soft_reset(void) {
-    if (pyexec_file_if_exists("boot.py") & PYEXEC_FORCED_EXIT) {
+    program_raised = false;
+    if (!run_file("boot.py")) {
         return;
     }
     static const char *const programs[] = { "main.py", "/app/main.py" };
     for (size_t i = 0; i < MP_ARRAY_SIZE(programs); ++i) {
-        if (pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && pyexec_file_if_exists(programs[i]) & PYEXEC_FORCED_EXIT) {
+        if (pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && !run_file(programs[i])) {
             return;
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // The kernel module: the loaded image, the heap's ranges, the screen and its font, the
-// keyboard's layout, call sites, the state that is kept over soft resets, and exit().
+// keyboard's layout, call sites, how the program ended, the state that is kept over soft resets, and exit().
 
 #include <string.h>
 
@@ -17,6 +17,7 @@
 #include "heap.h"
 #include "image.h"
 #include "keyboard.h"
+#include "main.h"
 #include "power.h"
 #include "pytrace.h"
 #include "screen.h"
@@ -181,6 +182,12 @@ static mp_obj_t kernel_call_site(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(kernel_call_site_obj, kernel_call_site);
 
+// program_raised(): whether boot.py or a main.py has ended by an exception since the interpreter started.
+static mp_obj_t kernel_program_raised(void) {
+    return mp_obj_new_bool(main_program_raised());
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(kernel_program_raised_obj, kernel_program_raised);
+
 static mp_obj_t site_qstr(mp_uint_t number) {
     if (number >= MP_STATE_VM(last_pool)->total_prev_len + MP_STATE_VM(last_pool)->len) {
         mp_raise_ValueError(MP_ERROR_TEXT("not a call site"));
@@ -218,6 +225,7 @@ static const mp_rom_map_elem_t kernel_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_segments), MP_ROM_PTR(&kernel_segments_obj) },
     { MP_ROM_QSTR(MP_QSTR_stack), MP_ROM_PTR(&kernel_stack_obj) },
     { MP_ROM_QSTR(MP_QSTR_heap_reserve), MP_ROM_PTR(&kernel_heap_reserve_obj) },
+    { MP_ROM_QSTR(MP_QSTR_program_raised), MP_ROM_PTR(&kernel_program_raised_obj) },
     { MP_ROM_QSTR(MP_QSTR_screen), MP_ROM_PTR(&kernel_screen_obj) },
     { MP_ROM_QSTR(MP_QSTR_screen_scale), MP_ROM_PTR(&kernel_screen_scale_obj) },
     { MP_ROM_QSTR(MP_QSTR_framebuffers), MP_ROM_PTR(&kernel_framebuffers_obj) },

@@ -119,6 +119,15 @@ def test_app_by_make_run(run, folder):
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_app_that_raises_fails_the_run(run, folder):
+    (folder / "main.py").write_text("1 // 0\n")
+    result = run("1 + 1", APP=str(folder))
+    assert "ZeroDivisionError" in result.stdout
+    assert result.stdout.endswith(">>> \n2\n")
+    assert result.returncode == qemu.Ending.FAIL
+    assert "the program or the input raised" in result.stderr
+
+
 def test_app_larger_than_memory(run, folder):
     with open(folder / "data", "wb") as file:
         file.truncate(40 << 20)
