@@ -4,8 +4,7 @@
     disk = virtioblk.open()
     disk.readblocks(0, buf)
 
-Source: Virtual I/O Device (VIRTIO) 1.2: 2.7 split virtqueues, 3.1.1 initialisation, 4.1 PCI,
-5.2 block device.
+Source: Virtual I/O Device (VIRTIO) 1.2: 5.2 block device; `virtio` has what all devices share.
 """
 
 import errno
@@ -13,59 +12,33 @@ import time
 
 import machine
 import micropython
-import pci
 import uctypes
+import virtio
 from blockcopy import copy_in, copy_out
 from micropython import const
+from virtio import (
+    DESC_SHIFT,
+    DEVICE_WRITES,
+    NEXT,
+    describe,
+    descriptor_phys,
+    descriptor_size,
+    offer,
+)
 
 from pfm import PFM
 from pfm.address import PAGE_SHIFT, PAGE_SIZE, signed
 
-# 4.1.2: the vendor, and the device of a block device without the interface before 1.0 (0x1040
-# and the device type 2) or with it.
-_VENDOR = const(0x1AF4)
+# 4.1.2 and 5.2.1: a block device without the interface before 1.0, or with it.
 _MODERN = const(0x1042)
 _TRANSITIONAL = const(0x1001)
-# PCI Local Bus Specification 3.0, 6.2.2: the command register's bit against interrupts by pin.
-_INTERRUPT_DISABLE = const(1 << 10)
 
-# 4.1.4: types of structures, and where the capability has the multiplier.
-_COMMON = const(1)
-_NOTIFY = const(2)
-_DEVICE = const(4)
-_NOTIFY_MULTIPLIER = const(16)
-
-# 4.1.4.3: offsets in the common configuration.
-_DEVICE_FEATURE_SELECT = const(0)
-_DEVICE_FEATURE = const(4)
-_DRIVER_FEATURE_SELECT = const(8)
-_DRIVER_FEATURE = const(12)
-_DEVICE_STATUS = const(20)
-_QUEUE_SELECT = const(22)
-_QUEUE_SIZE = const(24)
-_QUEUE_ENABLE = const(28)
-_QUEUE_NOTIFY_OFF = const(30)
-_QUEUE_DESC = const(32)
-_QUEUE_DRIVER = const(40)
-_QUEUE_DEVICE = const(48)
-
-# 2.1: bits of the device status.
-_ACKNOWLEDGE = const(1)
-_DRIVER = const(2)
-_DRIVER_OK = const(4)
-_FEATURES_OK = const(8)
-_NEEDS_RESET = const(64)
-_FAILED = const(128)
-# What a read of a device that is gone gives, of 8 bits.
-_GONE = const(0xFF)
-
-# 5.2.3 and 6: features, as bits.
+# 5.2.3: features, as bits.
 _F_SEG_MAX = const(1 << 2)
 _F_RO = const(1 << 5)
 _F_BLK_SIZE = const(1 << 6)
 _F_FLUSH = const(1 << 9)
-_F_VERSION_1 = const(1 << 32)
-_WANTED = _F_SEG_MAX | _F_RO | _F_BLK_SIZE | _F_FLUSH | _F_VERSION_1
+_WANTED = _F_SEG_MAX | _F_RO | _F_BLK_SIZE | _F_FLUSH
 
 # 5.2.4: offsets in the device configuration.
 _CAPACITY = const(0)
@@ -78,13 +51,6 @@ WRITE = const(1)
 FLUSH = const(4)
 _HEADER_SIZE = const(16)
 _S_OK = const(0)
-
-# 2.7.5: a descriptor, and its flags.
-_DESC_SHIFT = const(4)
-_NEXT = const(1)
-_DEVICE_WRITES = const(2)
-# 2.7.6.1: the flag of the available ring by which the device need not interrupt.
-_NO_INTERRUPT = const(1)
 
 # The queue's frame: descriptors, available ring, used ring, two requests' headers and statuses.
 _QUEUE_MAX = const(128)
@@ -103,7 +69,6 @@ _BOUNCE_SIZE = const(65536)
 # Looks at the used ring between two looks at the clock and at the device status.
 _SPIN = const(2000)
 TIMEOUT_MS = const(30000)
-_RESET_MS = const(1000)
 
 # Requests of `ioctl`: class vfs.AbstractBlockDev of MicroPython's documentation.
 _IOCTL_INIT = const(1)
@@ -128,26 +93,6 @@ _DOES = {READ: "read", WRITE: "written", FLUSH: "flushed"}
 
 
 @micropython.viper
-def _describe(descriptor: int, phys: int, size: int, flags: int, after: int):
-    """Write a descriptor (2.7.5): an address of 64 bits, a size, flags and the next one."""
-    d = ptr32(descriptor)
-    d[0] = phys
-    d[1] = phys >> 32
-    d[2] = size
-    d[3] = flags | after << 16
-
-
-@micropython.viper
-def _descriptor_phys(descriptor: int) -> int:
-    return int(ptr32(descriptor)[0]) | int(ptr32(descriptor)[1]) << 32
-
-
-@micropython.viper
-def _descriptor_size(descriptor: int) -> int:
-    return int(ptr32(descriptor)[2])
-
-
-@micropython.viper
 def _begin(page: int, kind: int, sector: int):
     """Write the header of a request (5.2.6), and a status that no device gives."""
     header = ptr32(page + _HEADER)
@@ -156,17 +101,6 @@ def _begin(page: int, kind: int, sector: int):
     header[2] = sector
     header[3] = sector >> 32
     ptr8(page + _STATUS)[0] = 0xFF
-
-
-@micropython.viper
-def _offer(page: int, mask: int, head: int, notify: int):
-    """Put the chain that begins at `head` on the available ring and notify the device (2.7.13)."""
-    avail = ptr16(page + _AVAIL)
-    index = int(avail[1])
-    avail[2 + (index & mask)] = head
-    # A processor of this architecture makes its stores visible in their order.
-    avail[1] = index + 1
-    ptr16(notify)[0] = 0
 
 
 @micropython.viper
@@ -184,11 +118,6 @@ def _spin(page: int, tries: int) -> int:
 @micropython.viper
 def _read8(virt: int) -> int:
     return int(ptr8(virt)[0])
-
-
-@micropython.viper
-def _write8(virt: int, value: int):
-    ptr8(virt)[0] = value
 
 
 class VirtioBlk:
@@ -222,93 +151,38 @@ class VirtioBlk:
         self._frames = 0
         if self.name in _users:
             raise OSError(_EBUSY, "virtio block device {}: in use".format(self.name))
-        self._find()
-        self._reset()
+        self._transport = virtio.Transport(function, "virtio block device")
         _users.add(self.name)
         try:
             self._negotiate()
             self._make_queue(tag)
-            self._set_status(_DRIVER_OK)
+            self._transport.begin()
         except BaseException as error:
-            self._set_status(_FAILED)
+            self._transport.give_up()
             self.close()
             raise error
 
-    def _refuse(self, why):
-        raise OSError(errno.ENODEV, "virtio block device {}: {}".format(self.name, why))
-
-    def _find(self):
-        """Find the structures of 4.1.4 and let the device answer."""
-        found = {}
-        for capability in self.function.capabilities():
-            if capability.id == pci.VENDOR_SPECIFIC:
-                kind = capability.virtio()[0]
-                # 4.1.4: the first of a type is the one that the device prefers.
-                found.setdefault(kind, capability)
-        for kind in (_COMMON, _NOTIFY, _DEVICE):
-            if kind not in found:
-                self._refuse("no structure of type {}, as virtio 1.0 has".format(kind))
-        self.function.enable()
-        command = self.function.read16(pci.COMMAND)
-        self.function.write16(pci.COMMAND, command | _INTERRUPT_DISABLE)
-        self._common = self._place(found[_COMMON])
-        self._notify = self._place(found[_NOTIFY])
-        self._multiplier = found[_NOTIFY].read32(_NOTIFY_MULTIPLIER)
-        self._config = self._place(found[_DEVICE])
-        self._status_virt = signed(self._common + _DEVICE_STATUS)
-
-    def _place(self, capability):
-        _, bar, offset, _ = capability.virtio()
-        return self.function.bar(bar) + offset
-
-    def _set_status(self, bit):
-        virt = self._common + _DEVICE_STATUS
-        machine.mem8[virt] = machine.mem8[virt] | bit
-
-    @micropython.native
-    def _reset(self):
-        """Reset the device, which gives up every frame (2.4); wait for it (4.1.4.3.2)."""
-        _write8(self._status_virt, 0)
-        start = time.ticks_ms()
-        while _read8(self._status_virt) and time.ticks_diff(time.ticks_ms(), start) < _RESET_MS:
-            pass
-
     def _negotiate(self):
-        """Agree on features (3.1.1) and read what they tell (5.2.5)."""
-        self._set_status(_ACKNOWLEDGE)
-        self._set_status(_DRIVER)
-        features = 0
-        for half in range(2):
-            machine.mem32[self._common + _DEVICE_FEATURE_SELECT] = half
-            offered = machine.mem32[self._common + _DEVICE_FEATURE]
-            accepted = offered & (_WANTED >> 32 * half) & 0xFFFF_FFFF
-            machine.mem32[self._common + _DRIVER_FEATURE_SELECT] = half
-            machine.mem32[self._common + _DRIVER_FEATURE] = accepted
-            features |= accepted << 32 * half
-        if not features & _F_VERSION_1:
-            self._refuse("it does not speak virtio 1.0")
-        self._set_status(_FEATURES_OK)
-        if not machine.mem8[self._common + _DEVICE_STATUS] & _FEATURES_OK:
-            self._refuse("it refuses the features 0x{:x}".format(features))
-        capacity = machine.mem32[self._config + _CAPACITY]
-        self.sectors = capacity | machine.mem32[self._config + _CAPACITY + 4] << 32
+        """Agree on features and read what they tell (5.2.5)."""
+        features = self._transport.negotiate(_WANTED)
+        config = self._transport.config
+        self.sectors = machine.mem32[config + _CAPACITY]
+        self.sectors |= machine.mem32[config + _CAPACITY + 4] << 32
         self.read_only = bool(features & _F_RO)
         self.block_size = SECTOR_SIZE
         if features & _F_BLK_SIZE:
-            self.block_size = machine.mem32[self._config + _BLK_SIZE]
+            self.block_size = machine.mem32[config + _BLK_SIZE]
         self.segments = 1
         if features & _F_SEG_MAX:
-            self.segments = max(1, machine.mem32[self._config + _SEG_MAX])
+            self.segments = max(1, machine.mem32[config + _SEG_MAX])
         self._flushes = bool(features & _F_FLUSH)
 
     def _make_queue(self, tag):
-        """Set up virtqueue 0 (4.1.5.1.3), as large as its frame takes."""
-        machine.mem16[self._common + _QUEUE_SELECT] = 0
-        size = min(machine.mem16[self._common + _QUEUE_SIZE], _QUEUE_MAX)
+        """Set up virtqueue 0, as large as its frame takes."""
+        size = min(self._transport.queue_size(0), _QUEUE_MAX)
         # A header, a segment and a status, and as much for looking for a bad sector.
         if size < 8:
-            self._refuse("a queue of {}".format(size))
-        machine.mem16[self._common + _QUEUE_SIZE] = size
+            self._transport.refuse("a queue of {}".format(size))
         self._mask = size - 1
         self._probe = size - 3
         self.segments = min(self.segments, self._probe - 2)
@@ -318,18 +192,10 @@ class VirtioBlk:
         self._bounce_phys = self._phys + PAGE_SIZE
         self._bounce = self._page + PAGE_SIZE
         uctypes.bytearray_at(self._page, PAGE_SIZE)[:] = bytes(PAGE_SIZE)
-        machine.mem16[self._page + _AVAIL] = _NO_INTERRUPT
-        for register, offset in (
-            (_QUEUE_DESC, 0),
-            (_QUEUE_DRIVER, _AVAIL),
-            (_QUEUE_DEVICE, _USED),
-        ):
-            phys = self._phys + offset
-            machine.mem32[self._common + register] = phys & 0xFFFF_FFFF
-            machine.mem32[self._common + register + 4] = phys >> 32
-        at = machine.mem16[self._common + _QUEUE_NOTIFY_OFF] * self._multiplier
-        self._notify_virt = signed(self._notify + at)
-        machine.mem16[self._common + _QUEUE_ENABLE] = 1
+        machine.mem16[self._page + _AVAIL] = virtio.NO_INTERRUPT
+        self._notify_virt = self._transport.enable_queue(
+            0, size, self._phys, self._phys + _AVAIL, self._phys + _USED
+        )
 
     @property
     def failure(self):
@@ -361,7 +227,7 @@ class VirtioBlk:
     def add(self, phys, size):
         """Add `size` bytes at `phys` to the request: at most `segments` times."""
         self._count += 1
-        _describe(self._page + (self._count << _DESC_SHIFT), phys, size, 0, 0)
+        describe(self._page + (self._count << DESC_SHIFT), phys, size, 0, 0)
 
     @micropython.native
     def submit(self, kind, sector):
@@ -370,13 +236,13 @@ class VirtioBlk:
         `kind` is READ, WRITE or FLUSH.
         """
         count = self._count
-        flags = _NEXT | _DEVICE_WRITES if kind == READ else _NEXT
+        flags = NEXT | DEVICE_WRITES if kind == READ else NEXT
         page = self._page
         at = 1
         while at <= count:
-            descriptor = page + (at << _DESC_SHIFT)
-            phys = _descriptor_phys(descriptor)
-            _describe(descriptor, phys, _descriptor_size(descriptor), flags, at + 1)
+            descriptor = page + (at << DESC_SHIFT)
+            phys = descriptor_phys(descriptor)
+            describe(descriptor, phys, descriptor_size(descriptor), flags, at + 1)
             at += 1
         code = self._perform(kind, sector, 0, at)
         if code:
@@ -396,10 +262,10 @@ class VirtioBlk:
             return _ENODEV
         page = self._page
         after = 1 if head == 0 else head + 1
-        _describe(page + (head << _DESC_SHIFT), self._phys + _HEADER, _HEADER_SIZE, _NEXT, after)
-        _describe(page + (last << _DESC_SHIFT), self._phys + _STATUS, 1, _DEVICE_WRITES, 0)
+        describe(page + (head << DESC_SHIFT), self._phys + _HEADER, _HEADER_SIZE, NEXT, after)
+        describe(page + (last << DESC_SHIFT), self._phys + _STATUS, 1, DEVICE_WRITES, 0)
         _begin(page, kind, sector)
-        _offer(page, self._mask, head, self._notify_virt)
+        offer(page + _AVAIL, self._mask, head, self._notify_virt, 0)
         if not _spin(page, _SPIN):
             code = self._wait()
             if code:
@@ -410,14 +276,12 @@ class VirtioBlk:
     def _wait(self):
         start = time.ticks_ms()
         while not _spin(self._page, _SPIN):
-            status = _read8(self._status_virt)
-            # 2.1.2; and 0 from a device that was reset by others, or from a bus without it.
-            if status == _GONE or not status & _DRIVER_OK or status & _NEEDS_RESET:
+            if not self._transport.answers():
                 self.removed = True
                 return _ENODEV
             if time.ticks_diff(time.ticks_ms(), start) >= self.timeout_ms:
                 # Or it would write to frames that are somebody else's by then.
-                self._reset()
+                self._transport.reset()
                 self.removed = True
                 return _ETIMEDOUT
         return 0
@@ -426,16 +290,16 @@ class VirtioBlk:
     def _first_bad(self, kind, sector, count):
         """Repeat a request that failed sector by sector; return the first that fails alone."""
         probe = self._probe
-        flags = _NEXT | _DEVICE_WRITES if kind == READ else _NEXT
+        flags = NEXT | DEVICE_WRITES if kind == READ else NEXT
         first = sector
         at = 1
         while at <= count:
-            descriptor = self._page + (at << _DESC_SHIFT)
-            phys = _descriptor_phys(descriptor)
-            end = phys + _descriptor_size(descriptor)
+            descriptor = self._page + (at << DESC_SHIFT)
+            phys = descriptor_phys(descriptor)
+            end = phys + descriptor_size(descriptor)
             while phys < end:
-                _describe(
-                    self._page + (probe + 1 << _DESC_SHIFT), phys, SECTOR_SIZE, flags, probe + 2
+                describe(
+                    self._page + (probe + 1 << DESC_SHIFT), phys, SECTOR_SIZE, flags, probe + 2
                 )
                 if self._perform(kind, sector, probe, probe + 2):
                     return sector
@@ -522,7 +386,7 @@ class VirtioBlk:
         self.closed = True
         _users.discard(self.name)
         if not self.removed:
-            self._reset()
+            self._transport.reset()
             self.removed = True
         self.function.disable()
         if self._frames:
@@ -540,11 +404,7 @@ class VirtioBlk:
 
 def functions():
     """Return the PCI functions of virtio block devices, in the order of their addresses."""
-    return [
-        function
-        for function in pci.scan()
-        if function.vendor == _VENDOR and function.device_id in (_MODERN, _TRANSITIONAL)
-    ]
+    return virtio.functions(_MODERN, _TRANSITIONAL)
 
 
 def open(number=0, tag=0):
