@@ -56,6 +56,7 @@ from . import buddy, heads, magazine, poison, references, sites
 from .compound import clear_tails, mark_tails
 from .compound import head as compound_head
 from .zone import ORDER_MAX, Zone, zone_number, zone_of
+from .zones import lock_zones, unlock_zones
 
 # alloc/magazine.py
 _MAGAZINE_FRAMES = const(64)
@@ -296,7 +297,7 @@ class Blocks:
         """Free the blocks of the run `pfn`..`end`, of which the first has that order."""
         first = zone_of(pfn)
         last = zone_of(end - 1)
-        irq = self._lock(first, last)
+        irq = lock_zones(self._zones, first, last)
         references.clear_refs(self._base + (pfn << ENTRY_SHIFT))
         while True:
             buddy.give(self._zones[zone_of(pfn)], self._base, pfn, order)
@@ -304,7 +305,7 @@ class Blocks:
             if pfn == end:
                 break
             order = heads.forget_part(self._base + (pfn << ENTRY_SHIFT))
-        self._unlock(first, last, irq)
+        unlock_zones(self._zones, first, last, irq)
 
     @micropython.native
     def _magazine(self):

@@ -21,11 +21,12 @@ from ..frame.entry import (
     USED,
     PageFrame,
 )
-from ..lock import acquire, alone, cmpxchg32, context, disable_irq, enable_irq, release, xchg32
+from ..lock import alone, cmpxchg32, context, disable_irq, enable_irq, xchg32
 from ..tags import tag_number
 from . import poison, references, sites
-from .buddy import free_range, spare, take
+from .buddy import free_count, free_range, spare, take
 from .zone import Zone, zone_of
+from .zones import lock_zones, unlock_zones
 
 # frame/entry.py
 _ENTRY_SHIFT = const(5)
@@ -74,8 +75,8 @@ class Many:
 
         `frames` is the number of frames, or the array (or a writable view) to fill.  Each
         frame can be freed alone or by `free_many`.  `zone` and `tag` are as in `alloc`.
-        Raises OutOfFramesError and FrameCorruptError (debug), after giving back every frame
-        taken, ArgumentError, TypeError.  Cost: a few instructions per frame.
+        Raises OutOfFramesError, LockTimeoutError, ArgumentError, TypeError, with none taken, and
+        FrameCorruptError (debug), with all given back.  Cost: a few instructions per frame.
         """
         top = self._zone(zone)
         tag = tag_number(tag)
@@ -93,8 +94,8 @@ class Many:
         """Free every frame of an `array('I')` of frames that were allocated singly.
 
         Raises FrameStateError for a frame that is not a single allocated frame or appears
-        twice, RefcountError, LockHeldError, FrameRangeError, TypeError; then no frame is
-        freed.  Cost: a few instructions per frame, least where consecutive frames follow one
+        twice, RefcountError, LockHeldError, LockTimeoutError, FrameRangeError, TypeError; then no
+        frame is freed.  Cost: a few instructions per frame, least where consecutive frames follow one
         another.
         """
         self._ready()
@@ -103,69 +104,84 @@ class Many:
             return
         first = elements_virt(frames)
         end = first + count * _ELEMENT
-        self._mark_freeing(frames, first, end)
-        self._free_marked(frames, first, count)
+        zone = self._mark_freeing(frames, first, end)
+        self._free_marked(first, end, zone)
 
     @micropython.native
     def _fill_array(self, frames, count, top, tag):
-        done = self._take_many(frames, count, 0, top, tag)
-        if done < count:
-            self._trim()
-            self._drain()
-            done = self._take_many(frames, count, done, top, tag)
-        if done < count:
-            self._undo_alloc(frames, done)
-            self._drain()
-            self._run_out(top, 0, count)
+        # Usually the highest zone has them all.
+        if not self._take_all(frames, count, top, top, tag):
+            if not self._take_all(frames, count, top, 0, tag):
+                self._trim()
+                self._drain()
+                if not self._take_all(frames, count, top, 0, tag):
+                    self._run_out(top, 0, count)
         if self.debug:
             first = elements_virt(frames)
             end = first + count * _ELEMENT
             phys = poison.spoiled_many(first, end, self._hhdm, self._base, tag)
             if phys:
                 value = poison.word_at(self._hhdm + phys)
-                self._undo_alloc(frames, count)
+                # Even if guards hold them: no caller has these frames yet.
+                mark_all(first, end, self._base)
+                self._free_marked(first, end, -1)
                 raise FrameCorruptError(phys >> PAGE_SHIFT, phys, value)
             if self._sites:
                 sites.note_many(self._sites, first, end, sites.call_site())
 
     @micropython.native
-    def _take_many(self, frames, count, done, top, tag):
-        """Fill `frames` from index `done` on while zones have frames; return the new index."""
-        zone = top
-        first = elements_virt(frames)
-        while zone >= 0 and done < count:
-            address = self._zones[zone]
-            irq = acquire(address, Zone.NAMES[zone])
-            limit = count
-            if zone < top:
-                above = spare(address)
-                limit = min(limit, done + (above if above > 0 else 0))
-            # In debug mode the tags still say which frames are poisoned.
-            kept = -1 if self.debug else tag
-            element = first + done * _ELEMENT
-            end = first + limit * _ELEMENT
-            element = take_many(element, 0, 0, address, self._base, end, SMALL_WORD, kept)
-            done = (element - first) // _ELEMENT
-            release(address, irq)
-            zone -= 1
-        return done
+    def _take_all(self, frames, count, top, low, tag):
+        """Fill `frames` from the zones `top` down to `low`; return False, none taken, if too few.
 
-    @micropython.native
-    def _undo_alloc(self, frames, count):
-        """Free the first `count` frames, which no caller has yet, even if guards hold them."""
-        if count:
-            first = elements_virt(frames)
-            mark_all(first, first + count * _ELEMENT, self._base)
-            self._free_marked(frames, first, count)
+        Zones below `top` give what they have above their watermarks.
+        """
+        if top < 0:
+            return False
+        # In debug mode the tags still say which frames are poisoned.
+        if self.debug:
+            tag = -1
+        # All locks come before the first frame is taken.
+        irq = lock_zones(self._zones, low, top)
+        room = free_count(self._zones[top])
+        zone = top - 1
+        while zone >= low:
+            above = spare(self._zones[zone])
+            if above > 0:
+                room += above
+            zone -= 1
+        enough = room >= count
+        if enough:
+            element = elements_virt(frames)
+            end = element + count * _ELEMENT
+            zone = top
+            while element < end:
+                address = self._zones[zone]
+                stop = end
+                if zone < top:
+                    above = spare(address)
+                    stop = min(end, element + (above if above > 0 else 0) * _ELEMENT)
+                element = take_many(element, 0, 0, address, self._base, stop, SMALL_WORD, tag)
+                zone -= 1
+        unlock_zones(self._zones, low, top, irq)
+        return enough
 
     @micropython.native
     def _mark_freeing(self, frames, first, end):
-        """Mark the frames of the elements `first`..`end` as being freed, or raise, none marked."""
+        """Mark the frames of the elements `first`..`end` as being freed, or raise, none marked.
+
+        Returns the zone of all of them, -1 if they are of several.
+        """
         element = first
         single = alone()
         base = self._base
-        low = self._first
-        high = self._last
+        # Usually all frames are of one zone, so the bounds are those of the first one's.
+        zone = zone_of(frames[0])
+        low = Zone.BOUNDS[zone]
+        if low < self._first:
+            low = self._first
+        high = Zone.BOUNDS[zone + 1] - 1
+        if high > self._last:
+            high = self._last
         while element < end:
             stop = min(element + _CHUNK * _ELEMENT, end)
             irq = disable_irq()
@@ -175,34 +191,49 @@ class Many:
                 element = mark_freeing_locked(element, base, stop, low, high, context())
             enable_irq(irq)
             if element < stop:
-                unmark_freeing(first, element, self._base)
-                self._refuse_many(frames[(element - first) // _ELEMENT])
+                pfn = frames[(element - first) // _ELEMENT]
+                if zone >= 0 and self._first <= pfn <= self._last and zone_of(pfn) != zone:
+                    zone = -1
+                    low = self._first
+                    high = self._last
+                    continue
+                unmark_freeing(first, element, base)
+                self._refuse_many(pfn)
+        return zone
 
     @micropython.native
-    def _free_marked(self, frames, first, count):
-        """Free the marked frames of an array of `count` elements at the address `first`."""
-        end = first + count * _ELEMENT
+    def _free_marked(self, first, end, zone):
+        """Free the marked frames of the elements `first`..`end`, of one zone or several (-1).
+
+        If a lock does not come, none is freed and none marked any more.  In debug mode they are
+        poisoned all the same.
+        """
         if self.debug:
             poison.poison_many(first, end, self._zones[0], self._hhdm, self._base)
-        # Usually all frames are of one zone.
-        zone = zone_of(frames[0])
-        given = self._free_marked_of(first, end, zone)
-        other = 0
-        while given < count:
-            if other != zone:
-                given += self._free_marked_of(first, end, other)
-            other += 1
-
-    @micropython.native
-    def _free_marked_of(self, first, end, zone):
-        """Free the marked frames of one zone and return how many there were."""
-        address = self._zones[zone]
-        irq = acquire(address, Zone.NAMES[zone])
-        given = free_marked(
-            first, 0, 0, address, self._base, end, Zone.BOUNDS[zone], Zone.BOUNDS[zone + 1]
-        )
-        release(address, irq)
-        return given
+        low = high = zone
+        if zone < 0:
+            low = 0
+            high = self._top
+        try:
+            # All locks come before the first frame is freed.
+            irq = lock_zones(self._zones, low, high)
+        except BaseException as error:
+            unmark_freeing(first, end, self._base)
+            raise error
+        zone = high
+        while zone >= low:
+            free_marked(
+                first,
+                0,
+                0,
+                self._zones[zone],
+                self._base,
+                end,
+                Zone.BOUNDS[zone],
+                Zone.BOUNDS[zone + 1],
+            )
+            zone -= 1
+        unlock_zones(self._zones, low, high, irq)
 
     def _refuse_many(self, pfn):
         """Raise the error for a frame of `free_many` that is not a single allocated frame."""
@@ -336,14 +367,12 @@ def unmark_freeing(element: int, end: int, base: int):
 @micropython.viper
 def free_marked(
     element: int, entry: int, pfn: int, zone: int, base: int, end: int, low: int, high: int
-) -> int:
+):
     """Free the marked frames of one zone in the array elements from `element` to `end`.
 
     `zone` is the zone of the frames `low`..`high` (exclusive).  Frames that follow one another
-    in the array are freed as blocks.  Returns how many frames there were.  `entry` and `pfn`
-    are 0.
+    in the array are freed as blocks.  `entry` and `pfn` are 0.
     """
-    given = 0
     while element < end:
         pfn = int(ptr32(element)[0])
         element += _ELEMENT
@@ -354,13 +383,11 @@ def free_marked(
         ptr32(entry)[0] = 0
         ptr32(entry)[_WORD_RC] = 0
         pfn += 1
-        # A frame from `high` up may be free already: its zone may have come first.
+        # A frame from `high` up is free already: its zone came first.
         while element < end and int(ptr32(element)[0]) == pfn and pfn < high:
             entry += _ENTRY_SIZE
             ptr32(entry)[0] = 0
             ptr32(entry)[_WORD_RC] = 0
             element += _ELEMENT
             pfn += 1
-        given += pfn - start
         free_range(zone, base, start, pfn)
-    return given

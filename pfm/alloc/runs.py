@@ -24,6 +24,7 @@ from ..tags import tag_number
 from . import buddy, heads
 from .buddy import head_of
 from .zone import Zone, zone_of
+from .zones import lock_zones, unlock_zones
 
 # frame/entry.py
 _ENTRY_SHIFT = const(5)
@@ -96,14 +97,14 @@ class Runs:
         self._pfn(pfn + count - 1)
         first = zone_of(pfn)
         last = zone_of(pfn + count - 1)
-        state = self._lock(first, last)
+        state = lock_zones(self._zones, first, last)
         if first <= self._top <= last:
             self._drain_locked()
         taken = first_taken(self._base, pfn, pfn + count)
         free = taken == pfn + count
         if free:
             self._take_run_at(pfn, count)
-        self._unlock(first, last, state)
+        unlock_zones(self._zones, first, last, state)
         if not free:
             self._not_free(taken)
         self._hand_out_run(pfn, count, zero, tag)

@@ -9,6 +9,33 @@ from . import buddy, heads, magazine
 from .zone import Zone, add_managed, add_present, set_bounds, zone_at, zone_of
 
 
+@micropython.native
+def lock_zones(zones, first, last):
+    """Lock the zones `first`..`last`, lowest first, and return the state for `unlock_zones`.
+
+    `zones` are the addresses of all.  Raises LockHeldError, LockTimeoutError, none locked.
+    """
+    before = acquire(zones[first], Zone.NAMES[first])
+    zone = first
+    try:
+        while zone < last:
+            acquire(zones[zone + 1], Zone.NAMES[zone + 1])
+            zone += 1
+    except BaseException as error:
+        unlock_zones(zones, first, zone, before)
+        raise error
+    return before
+
+
+@micropython.native
+def unlock_zones(zones, first, last, before):
+    """Undo `lock_zones`, highest zone first; `before` is the state of the lowest."""
+    while last > first:
+        release(zones[last], 0)
+        last -= 1
+    release(zones[first], before)
+
+
 class Zones:
     """The part of `PageFrameManager` that sets up its zones and counts their frames."""
 
@@ -50,7 +77,7 @@ class Zones:
 
         With `clear`, their entries, in populated pages of the array, are made TAIL first.
         """
-        state = self._lock(0, ZONES - 1)
+        state = lock_zones(self._zones, 0, ZONES - 1)
         if self._top >= 0:
             # The magazines hold frames of the highest zone, which may change now.
             self._drain_locked()
@@ -71,29 +98,7 @@ class Zones:
                     self._set_top(zone)
                 start = high
                 zone += 1
-        self._unlock(0, ZONES - 1, state)
-
-    @micropython.native
-    def _lock(self, first, last):
-        """Lock the zones `first`..`last`, lowest first, and return the state for `_unlock`."""
-        before = acquire(self._zones[first], Zone.NAMES[first])
-        zone = first
-        try:
-            while zone < last:
-                acquire(self._zones[zone + 1], Zone.NAMES[zone + 1])
-                zone += 1
-        except BaseException as error:
-            self._unlock(first, zone, before)
-            raise error
-        return before
-
-    @micropython.native
-    def _unlock(self, first, last, before):
-        """Undo `_lock`, highest zone first; `before` is the state of the lowest."""
-        while last > first:
-            release(self._zones[last], 0)
-            last -= 1
-        release(self._zones[first], before)
+        unlock_zones(self._zones, 0, ZONES - 1, state)
 
     def count_free(self):
         """Return the numbers of free frames in DMA, DMA32 and NORMAL, magazines included.

@@ -1,5 +1,7 @@
 """Critical sections: scheduled callbacks wait for their end, they nest, and a processor fault ends them all."""
 
+from array import array
+
 import critical
 import kernel
 import machine
@@ -74,6 +76,23 @@ def test_lock_that_is_held_begins_no_section():
         release(address, state)
     callback.schedule()
     equal(callback.comes(), 1)
+
+
+def test_many_frames_without_a_zones_lock_stay_where_they_are():
+    free = sum(PFM.count_free())
+    low = PFM.alloc(zone=Zone.DMA)
+    many = array("I", (PFM.alloc(), low, PFM.alloc()))
+    address = PFM._zones[Zone.DMA]
+    state = acquire(address, "DMA")
+    try:
+        raises(LockHeldError, PFM.free_many, many)
+        raises(LockHeldError, PFM.alloc_many, 2, Zone.DMA)
+    finally:
+        release(address, state)
+    equal(sum(PFM.count_free()), free - 3)
+    PFM.free_many(many)
+    equal(sum(PFM.count_free()), free)
+    PFM.check()
 
 
 def test_guard_is_no_section():

@@ -3,7 +3,7 @@
 from array import array
 
 from allocation import entry, lists, refused, zone
-from ktap import equal
+from ktap import equal, raises
 from maps import GIB, MIB, SMALL_8M, THREE_ZONES, frames
 
 from pfm import (
@@ -12,6 +12,7 @@ from pfm import (
     FrameRangeError,
     FrameStateError,
     LockHeldError,
+    LockTimeoutError,
     OutOfFramesError,
     RefcountError,
     Zone,
@@ -20,6 +21,9 @@ from pfm import (
 from pfm.alloc import many
 from pfm.memmap import protocol
 from pfm.testing import FakeMachine
+
+# A context that keeps a lock.
+_OTHER = 2
 
 
 def test_frames_are_distinct_and_come_back():
@@ -187,6 +191,35 @@ def _refuse_all_for_one(alone):
             equal(refused(pfm, LockHeldError, free_many, good).what, good[7])
         free_many(good)
         pfm.check()
+
+
+def test_lock_of_a_zone_that_does_not_come_changes_nothing():
+    with FakeMachine([(0, 32 * MIB, protocol.USABLE)]) as machine:
+        pfm = machine.boot()
+        before = lists(pfm)
+        dma, dma32, _ = pfm.count_free()
+        found = pfm.alloc_many(dma32 + 8)
+        rest = sum(pfm.count_free())
+        # Frames of the highest zone first and last, so that one zone's come before the other's.
+        for frames_ in (found, array("I", reversed(found))):
+            for number in (Zone.DMA, Zone.DMA32):
+                zone(pfm, number).lock = _OTHER
+                error = raises(LockTimeoutError, pfm.free_many, frames_)
+                equal((error.what, error.owner), (Zone.NAMES[number], _OTHER))
+                zone(pfm, number).lock = 0
+                equal(sum(pfm.count_free()), rest)
+                walked = pfm.check()
+                equal((walked.used, walked.free), (len(found), rest))
+        pfm.free_many(found)
+        equal(lists(pfm), before)
+        # As many as need both zones.
+        for number in (Zone.DMA, Zone.DMA32):
+            zone(pfm, number).lock = _OTHER
+            error = raises(LockTimeoutError, pfm.alloc_many, dma32 + 8)
+            equal((error.what, error.owner), (Zone.NAMES[number], _OTHER))
+            zone(pfm, number).lock = 0
+            equal(lists(pfm), before)
+            pfm.check()
 
 
 def test_order_is_the_users_to_write():
