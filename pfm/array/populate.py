@@ -26,9 +26,9 @@ from ..fill import store_entries
 from ..lock import context, release, try_acquire
 
 try:
-    from cpu import cr3, flush
+    from cpu import cr3, flush, store64
 except ImportError:
-    cr3 = flush = None
+    cr3 = flush = store64 = None
 
 # address.py
 _PAGE_SHIFT = const(12)
@@ -123,9 +123,10 @@ def populate(control: int, entry: int):
         # All entries of a shared page are identical.
         store_entries(hhdm + phys, int(_GRANULE), int(ptr32(page)[0]), 0)
         if int(state[_HAS_TABLES]):
-            leaf = ptr32(_leaf(hhdm, page))
-            leaf[1] = (phys >> 32) | int(leaf[1]) >> _NX_SHIFT << _NX_SHIFT
-            leaf[0] = phys | _PRESENT_WRITE
+            leaf = int(_leaf(hhdm, page))
+            high = int(ptr32(leaf)[1]) >> _NX_SHIFT << _NX_SHIFT | phys >> 32
+            # At once, since another processor may walk the tables meanwhile.
+            store64(leaf, phys | _PRESENT_WRITE, high)
             # A processor that went on to read the shared page would populate it again.
             flush(page, 1)
         else:

@@ -8,7 +8,7 @@ processor remembers the translation of a page of the array until it is flushed o
 import struct
 
 from interleave import Acquire, Begin, Broken, Disown, Fill, Flush, Memory, Own, Release
-from steps import Package, call
+from steps import Package, Store, call
 
 CONTROL = 0x100000
 ARRAY = 0x400000
@@ -23,6 +23,7 @@ _PRIVATE_STRIDE = 0x1000000
 _PAGE_SHIFT = 12
 _PAGE = 1 << _PAGE_SHIFT
 _WORD = 4
+_WORD_MASK = 0xFFFFFFFF
 
 # Intel SDM volume 3, 4.5: an entry's bits, entries a table.
 _PRESENT = 1
@@ -91,6 +92,9 @@ class Board:
             assert new == 0
             yield Release(virt)
 
+        def store64(virt, low, high):
+            yield Store(virt, 8, high << 32 | low & _WORD_MASK)
+
         def flush(page, count):
             assert count == 1
             yield Flush(page, self._everywhere)
@@ -105,6 +109,7 @@ class Board:
             "cpu": {
                 "cmpxchg32": None,
                 "xchg32": xchg32,
+                "store64": store64,
                 "cr3": lambda: _TABLES_PHYS,
                 "flush": flush,
             },
@@ -379,8 +384,13 @@ class Board:
         shift = place % _WORD * 8
         place -= place % _WORD
         mask = ((1 << request.size * 8) - 1) << shift
-        word = self._word(place) & ~mask | request.value << shift
-        changes.append(self.memory.change(place, word))
+        value = request.value << shift
+        while mask:
+            word = self._word(place) & ~mask | value & _WORD_MASK
+            changes.append(self.memory.change(place, word))
+            mask >>= 8 * _WORD
+            value >>= 8 * _WORD
+            place += _WORD
 
     def _acquire(self, number, request, changes):
         place = self._place(number, request.virt, changes, writes=True)

@@ -32,6 +32,8 @@ PAGES = (128, 512)
 DIRTY = 2
 # A frame that is in the page at which the block of order 8 at 256 splits.
 SPLIT = 385
+# Where frames for the array's pages lie beyond the next 4 GiB.
+FAR_POOL = 1 << 32
 
 # Steps of its own from a processor's first lock to its last release; a refill of one frame
 # and a merge over all orders is what takes most.
@@ -70,6 +72,13 @@ FREED_BEFORE_LOCK = (
     "pfm.alloc.blocks",
     "            references.keep_ref(entry, word)\n",
     "",
+)
+
+# In two halves, of which a processor that walks meanwhile may see one.
+ENTRY_IN_HALVES = (
+    "pfm.array.populate",
+    "            store64(leaf, phys | _PRESENT_WRITE, high)\n",
+    "            ptr32(leaf)[1] = high\n            ptr32(leaf)[0] = phys | _PRESENT_WRITE\n",
 )
 
 
@@ -238,6 +247,9 @@ def test_locks_of_frames():
 def test_page_of_the_array_gets_one_frame():
     board = frameboard.Board(*PAGES, constants=SMALL, shared=True)
     explore(board, calls(7), calls(7, FREE))
+    # The upper half of the page table entry changes, too.
+    board = frameboard.Board(*PAGES, constants=SMALL, shared=True, pool_phys=FAR_POOL)
+    explore(board, calls(7, 0), flags(SPLIT, DIRTY))
     board = frameboard.Board(*PAGES, constants=SMALL, shared=True)
     sets = after_a_look(SPLIT - 1, flags(SPLIT, DIRTY, 4))
     explored = explore(board, calls(7, 0, FREE), sets, at_end=lambda: board.flags(SPLIT))
@@ -290,9 +302,9 @@ def test_explorer_finds_a_block_that_a_failed_free_loses():
 
 
 def test_explorer_finds_a_page_table_entry_that_is_half_written():
-    # `populate` writes an entry in two halves, of which the upper one changes where the frames
-    # for the array's pages lie beyond the next 4 GiB.
-    board = frameboard.Board(*PAGES, constants=SMALL, shared=True, pool_phys=1 << 32)
+    board = frameboard.Board(
+        *PAGES, constants=SMALL, shared=True, pool_phys=FAR_POOL, changes=[ENTRY_IN_HALVES]
+    )
     expected = "a page table entry that is half written is used"
     assert found(board, calls(7, 0), flags(SPLIT, DIRTY)) == expected
 

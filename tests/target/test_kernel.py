@@ -4,6 +4,7 @@ import os
 import select
 import sys
 import time
+from array import array
 
 import cpu
 import kernel
@@ -29,6 +30,10 @@ def test_atomic_exchange():
     equal(cpu.cmpxchg32(virt, 5, 9), 5)
     equal(cpu.xchg32(virt, 0xFFFFFFFF), 9)
     equal(cpu.xchg32(virt, 0), 0xFFFFFFFF)
+    pair = array("Q", (0,))
+    cpu.store64(uctypes.addressof(pair), -2, 0xFEDCBA98)
+    equal(pair[0], 0xFEDCBA98FFFFFFFE)
+    raises(ValueError, cpu.store64, uctypes.addressof(pair) + 4, 0, 0)
 
 
 def test_interrupt_flag():

@@ -49,6 +49,14 @@ static mp_obj_t cpu_cmpxchg32(mp_obj_t address_in, mp_obj_t expected_in, mp_obj_
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(cpu_cmpxchg32_obj, cpu_cmpxchg32);
 
+// store64(addr, low, high): stores both halves at once, as a page table entry has to change.
+static mp_obj_t cpu_store64(mp_obj_t address_in, mp_obj_t low_in, mp_obj_t high_in) {
+    uint64_t *p = (uint64_t *)get_address(address_in, sizeof(uint64_t));
+    __atomic_store_n(p, (uint64_t)get_u32(high_in) << 32 | get_u32(low_in), __ATOMIC_RELEASE);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(cpu_store64_obj, cpu_store64);
+
 #define DEFINE_PORT_IO(suffix, type) \
     static mp_obj_t port_in##suffix(mp_obj_t port_in) { \
         return mp_obj_new_int_from_uint(cpu_in##suffix(get_port(port_in))); \
@@ -149,6 +157,7 @@ static const mp_rom_map_elem_t cpu_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_cpu) },
     { MP_ROM_QSTR(MP_QSTR_xchg32), MP_ROM_PTR(&cpu_xchg32_obj) },
     { MP_ROM_QSTR(MP_QSTR_cmpxchg32), MP_ROM_PTR(&cpu_cmpxchg32_obj) },
+    { MP_ROM_QSTR(MP_QSTR_store64), MP_ROM_PTR(&cpu_store64_obj) },
     { MP_ROM_QSTR(MP_QSTR_inb), MP_ROM_PTR(&cpu_inb_obj) },
     { MP_ROM_QSTR(MP_QSTR_inw), MP_ROM_PTR(&cpu_inw_obj) },
     { MP_ROM_QSTR(MP_QSTR_inl), MP_ROM_PTR(&cpu_inl_obj) },
