@@ -185,7 +185,7 @@ pictures: kernel direct ## write the pictures of the screen to docs/
 
 $(PEERS): $(PEERS_C) bench/peers/peers.h bench/peers/entry.h | packages
 	@mkdir -p $(@D)
-	@$(CC) -std=gnu11 -O3 -fPIC -shared -Wall -Wextra -Werror -o $@ $(PEERS_C)
+	@$(CC) -std=gnu11 -O3 -fPIC -shared -pthread -Wall -Wextra -Werror -o $@ $(PEERS_C)
 
 $(VENV)/bench.stamp: bench/requirements.txt $(VENV)/stamp
 	@echo "installing bench/requirements.txt to build/venv"

@@ -22,6 +22,7 @@ Written by `make figures`; do not edit. [speed.md](speed.md) says how they are m
 _PORTS = {
     goals.UNIX: "Unix port",
     goals.TARGET: "Target, under QEMU's translator: only ratios count",
+    goals.PROCESSORS: "Target, two processors at once",
 }
 
 
@@ -33,8 +34,7 @@ def generated(figures):
     ]
     for port, title in _PORTS.items():
         verdicts = goals.judge(port, figures[port])
-        met = sum(verdict.met for verdict in verdicts)
-        lines += ["", f"## {title}", "", f"{met} of {len(verdicts)} goals met.", ""]
+        lines += ["", f"## {title}", "", f"{goals.summary(verdicts)}.", ""]
         lines += table.markdown(table.VERDICTS_HEAD, table.verdicts(verdicts, figures[port]))
         lines += ["", "Everything that was measured:", ""]
         lines += table.markdown(table.FIGURES_HEAD, table.figures(figures[port]))

@@ -16,6 +16,7 @@ package(
         "flagrows.py",
         "inits.py",
         "measure.py",
+        "processorrows.py",
         "questionrows.py",
         "suite.py",
     ),

@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE.parent / "boot"))
 
 import disks  # noqa: E402
 import goals  # noqa: E402
+import processors  # noqa: E402
 import prompt  # noqa: E402
 import qemu  # noqa: E402
 import table  # noqa: E402
@@ -79,8 +80,7 @@ def show(port, rows):
     print(f"\n{port}: the goals\n")
     found = goals.judge(port, rows)
     print("\n".join(table.plain(table.VERDICTS_HEAD, table.verdicts(found, rows))))
-    met = sum(verdict.met for verdict in found)
-    print(f"\n{port}: {met} of {len(found)} met", flush=True)
+    print(f"\n{port}: {goals.summary(found)}", flush=True)
 
 
 def main():
@@ -101,6 +101,7 @@ def main():
             goals.TARGET,
             lambda: prompt.rows() + on_target(options.kernel) + disks.rows(options.kernel, parse),
         ),
+        (goals.PROCESSORS, lambda: processors.rows(options.kernel, options.peers, parse)),
     ):
         figures[port] = measured()
         show(port, figures[port])

@@ -47,13 +47,29 @@ FIGURES_HEAD = ("work", "size", "for each", "who", "median", "min", "max", "pfm 
 
 
 def _peers(row, rows):
-    """Return the figures of the others for the same work, as text."""
-    return ", ".join(
+    """Return the figures of the others for the same work, and of the host, as text."""
+    texts = [
         f"{other['who']} {duration(other['median'])}"
         for other in rows
         if (other["work"], other["size"]) == (row["work"], row["size"])
         and other["who"] not in (row["who"], "empty loop")
-    )
+    ]
+    if "host" in row:
+        before, after = row["host"]
+        texts.insert(0, f"host {before:.2f} before, {after:.2f} after")
+    return ", ".join(texts)
+
+
+def _figure(verdict, rows):
+    """Return what the limited number is made from, as text."""
+    row = verdict.row
+    if verdict.goal.kind is goals.Kind.PARALLEL:
+        least, median = (goals.parallel(rows, row, key) for key in ("min", "median"))
+        return f"{least:.2f} x, {median:.2f} x by medians"
+    return duration(row["p90" if verdict.goal.kind is goals.Kind.MOST else "median"])
+
+
+_WORDS = {True: "met", False: "MISSED", None: f"skipped: host below {goals.HOST_LEAST}"}
 
 
 def verdicts(found, rows):
@@ -67,10 +83,10 @@ def verdicts(found, rows):
             goal.work,
             binary(verdict.row["size"]),
             goal.who,
-            duration(verdict.row["median"]),
+            _figure(verdict, rows),
             goal.text,
             f"{verdict.reached:.3g}",
-            "met" if verdict.met else "MISSED",
+            _WORDS[verdict.met],
             _peers(verdict.row, rows),
         )
 

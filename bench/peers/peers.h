@@ -70,10 +70,15 @@ void buddy_many(buddy_t *buddy, uint32_t *frames, size_t count);
 // longest range of free frames.
 size_t walk_used(const entry_t *entries, size_t start, size_t end);
 size_t walk_longest(const entry_t *entries, size_t start, size_t end);
+
 // slab.c: a cache of objects of `size` bytes; `memory` is where frame 0 would be.
 size_t slab_size(void);
 void slab_open(slab_cache_t *cache, buddy_t *buddy, void *memory, size_t size);
 void slab_pairs(slab_cache_t *cache, size_t times);
+
+// threads.c, on the host only: the nanoseconds until the last of so many threads has done its
+// rounds of a plain loop, all at once; 0 where no thread could be made.
+size_t threads_burst(size_t threads, size_t rounds);
 
 // compare.c: the first of `count` entries whose flags under `mask` differ, `count` for none.
 size_t peer_differs(const entry_t *entries, const entry_t *others, size_t count, unsigned mask);
