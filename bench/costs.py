@@ -1,6 +1,6 @@
 """Measures what bench/scaling.py takes as costs, on one processor of the unix port.
 
-    micropython -m bench.costs
+    BENCH_PEERS=build/bench/peers.so micropython -m bench.costs
 
 Each is the least of many runs, in nanoseconds.
 """
@@ -8,6 +8,7 @@ Each is the least of many runs, in nanoseconds.
 import time
 
 import micropython
+import uctypes
 from micropython import const
 
 from pfm import PageFrameManager
@@ -17,8 +18,12 @@ from pfm.alloc.zone import zone_at
 from pfm.memmap import protocol
 from pfm.testing import FakeMachine
 
+from .cpeers import peers
+
 _MEMORY = [(0x1000, 1 << 30, protocol.USABLE)]
 _CALLS = const(2000)
+# Locked instructions for each call, too short for the clock.
+_LOCKED = const(20)
 _RUNS = const(200)
 # At least so many splits in a row are measured.
 _SPLITS = const(10)
@@ -61,6 +66,10 @@ def _empty(calls):
         calls -= 1
 
 
+def _exchanges(word, calls):
+    peers.peer_exchange(uctypes.addressof(word), calls * _LOCKED)
+
+
 def _least(function, *args):
     best = None
     for _ in range(_RUNS):
@@ -100,6 +109,8 @@ def _measure(pfm):
     # As above: what follows is a block whose buddy is `kept`.
     blocks = _least(_blocks, pfm, _ORDER) - empty
     pfm.free(kept)
+    locked = _least(_exchanges, bytearray(4)) / _LOCKED
+    print("a locked instruction              {:8.1f}".format(locked))
     print("take and give, nothing split      {:6.0f}".format(whole))
     print(
         "each split and merge              {:6.0f}   ({} in a row)".format(

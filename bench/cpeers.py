@@ -24,6 +24,7 @@ _ACTIONS = {
     "peer_clear_many": 4,
     "peer_flip_one": 4,
     "peer_bitmap_fill": 4,
+    "peer_exchange": 2,
     "reference_init": 6,
     "reference_set_range": 4,
     "reference_clear_range": 4,

@@ -51,17 +51,19 @@ class Costs:
     split_merge: float = 10
     # Each frame of a refill and of a drain together, splits left out.
     refill_drain: float = 88
-    # A locked instruction on a line in the own cache: about 20 cycles.
-    # Source: Fog, Instruction tables, LOCK CMPXCHG on Intel's processors since Skylake.
-    locked: float = 8
+    # A locked instruction on a line in the own cache, by bench/costs.py too: 19 cycles, as
+    # uops.info has for CMPXCHG_LOCK (M64, R64) on the same core, Alder Lake-P.
+    locked: float = 6
     # A line that another core wrote last, within a socket and across: Xeon Platinum 8375C of
     # 32 cores. Source: the table in github.com/nviennot/core-to-core-latency.
     near: float = 51
     far: float = 108
     socket: int = 32
-    # Of the processors that wait, those whose attempts come before the next holder's: with
-    # a plain compare-exchange loop each release competes with all who wait. 0: a queue lock.
-    # Source: Boyd-Wickizer et al., Non-scalable locks are dangerous, OLS 2012.
+    # Of the processors that wait, those who get the lock's line before the next holder does.
+    # 0: a queue lock.  Source: the model of ticket locks in Boyd-Wickizer et al., Non-scalable
+    # locks are dangerous, Linux Symposium 2012 (pdos.csail.mit.edu/papers/linux:lock.pdf): with
+    # k waiting, a section of s is passed on every s + c k / 2, where c is one line's way.  Those
+    # who wait here ask for the line by compare-exchange, over and over, so it is no less.
     retries: float = 0.5
     # Blocks in a magazine, refilled and drained to half, by order.
     magazine: tuple = ((0, 64), (3, 16), (9, 4))

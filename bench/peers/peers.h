@@ -76,6 +76,9 @@ size_t slab_size(void);
 void slab_open(slab_cache_t *cache, buddy_t *buddy, void *memory, size_t size);
 void slab_pairs(slab_cache_t *cache, size_t times);
 
+// locked.c, on the host only: compare-exchanges that succeed.
+void peer_exchange(uint32_t *word, size_t times);
+
 // threads.c, on the host only: the nanoseconds until the last of so many threads has done its
 // rounds of a plain loop, all at once; 0 where no thread could be made.
 size_t threads_burst(size_t threads, size_t rounds);
