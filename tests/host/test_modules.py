@@ -17,8 +17,9 @@ IN_PYTHON = {
     "acpi": "kernel/modules/acpi.py",
     "acpipower": "kernel/mcu/x86_64/modules/acpipower.py",
     "pci": "kernel/mcu/x86_64/modules/pci.py",
+    "pciaccess": "kernel/mcu/x86_64/modules/pciaccess.py",
 }
-PAGES = {"acpipower": "acpi"}
+PAGES = {"acpipower": "acpi", "pciaccess": "pci"}
 
 
 def _page(module):

@@ -9,24 +9,13 @@
 Source: PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification 5.0, 7.2.
 """
 
-import acpi
-import cpu
-import machine
 from micropython import const
+from pciaccess import by_memory, by_ports
+from pciclasses import class_name
 
 from pfm import PFM
 from pfm.lock import critical
 from pfm.units import human_size, phys_text
-
-# 3.2.2.3.2: configuration mechanism #1.
-_ADDRESS_PORT = const(0xCF8)
-_DATA_PORT = const(0xCFC)
-_ENABLE = const(1 << 31)
-_PORT_SPACE = const(256)
-
-# PCI Express, 7.2.2: 4 KiB a function, 1 MiB a bus.
-_BUS_SHIFT = const(20)
-_MEMORY_SPACE = const(4096)
 
 _DEVICES = const(32)
 _FUNCTIONS = const(8)
@@ -71,52 +60,9 @@ _BAR_PREFETCHABLE = const(1 << 3)
 _IO_ADDRESS = const(0xFFFF_FFFC)
 _MEMORY_ADDRESS = const(0xFFFF_FFF0)
 
-# PCI Code and ID Assignment Specification: a capability, base classes, and
-# classes, which are a base class and a sub-class.
+# PCI Code and ID Assignment Specification: a capability, and a base class with a sub-class.
 VENDOR_SPECIFIC = const(0x09)
 _HOST_BRIDGE = const(0x0600)
-_BASE_CLASSES = {
-    0x00: "unclassified",
-    0x01: "mass storage",
-    0x02: "network",
-    0x03: "display",
-    0x04: "multimedia",
-    0x05: "memory",
-    0x06: "bridge",
-    0x07: "communication",
-    0x08: "system peripheral",
-    0x09: "input",
-    0x0A: "docking station",
-    0x0B: "processor",
-    0x0C: "serial bus",
-    0x0D: "wireless",
-    0x0F: "satellite communication",
-    0x10: "encryption",
-    0x11: "signal processing",
-    0x12: "accelerator",
-    0xFF: "other device",
-}
-_CLASSES = {
-    0x0100: "SCSI controller",
-    0x0101: "IDE controller",
-    0x0106: "SATA controller",
-    0x0107: "SAS controller",
-    0x0108: "NVM controller",
-    0x0200: "Ethernet controller",
-    0x0280: "network controller",
-    0x0300: "VGA controller",
-    0x0380: "display controller",
-    0x0401: "audio device",
-    0x0403: "HD audio device",
-    0x0600: "host bridge",
-    0x0601: "ISA bridge",
-    0x0604: "PCI bridge",
-    0x0680: "other bridge",
-    0x0700: "serial port",
-    0x0806: "IOMMU",
-    0x0C03: "USB controller",
-    0x0C05: "SMBus controller",
-}
 
 # Virtio 1.2, 4.1.4: struct virtio_pci_cap.
 _VIRTIO_TYPE = const(3)
@@ -132,90 +78,6 @@ class PCIError(Exception):
         super().__init__("PCI {}: {}".format(function.name, why))
         self.function = function
         self.why = why
-
-
-class _Ports:
-    """Configuration space by mechanism #1: 256 bytes a function, on any PC."""
-
-    size = _PORT_SPACE
-
-    def buses(self):
-        """Return the buses that can be addressed."""
-        return 0, 255
-
-    def read(self, address, offset, width):
-        """Read `width` bytes; `address` is the bus, device and function as 16 bits."""
-        with critical():
-            cpu.outl(_ADDRESS_PORT, _ENABLE | address << 8 | offset & 0xFC)
-            port = _DATA_PORT + offset % 4
-            if width == 1:
-                return cpu.inb(port)
-            return cpu.inw(port) if width == 2 else cpu.inl(port)
-
-    def write(self, address, offset, width, value):
-        """Write `width` bytes."""
-        with critical():
-            cpu.outl(_ADDRESS_PORT, _ENABLE | address << 8 | offset & 0xFC)
-            port = _DATA_PORT + offset % 4
-            if width == 1:
-                cpu.outb(port, value)
-            elif width == 2:
-                cpu.outw(port, value)
-            else:
-                cpu.outl(port, value)
-
-
-class _Memory:
-    """Configuration space in memory (MMCONFIG, ECAM): 4 KiB a function, by the table MCFG."""
-
-    size = _MEMORY_SPACE
-
-    def __init__(self, allocation):
-        self._base_phys = allocation.base
-        self._buses = allocation.first_bus, allocation.last_bus
-        self._mapped = {}
-
-    def buses(self):
-        """Return the buses that can be addressed."""
-        return self._buses
-
-    def _at(self, address, offset):
-        bus = address >> 8
-        if bus not in self._mapped:
-            # The allocation's base is that of bus 0, whatever its first bus is.
-            phys = self._base_phys + (bus << _BUS_SHIFT)
-            self._mapped[bus] = PFM.space.map_io(phys, 1 << _BUS_SHIFT)
-        return self._mapped[bus] + ((address & 0xFF) << 12) + offset
-
-    def read(self, address, offset, width):
-        """Read `width` bytes; `address` is the bus, device and function as 16 bits."""
-        return _memory_of(width)[self._at(address, offset)]
-
-    def write(self, address, offset, width, value):
-        """Write `width` bytes."""
-        _memory_of(width)[self._at(address, offset)] = value
-
-
-def _memory_of(width):
-    if width == 1:
-        return machine.mem8
-    return machine.mem16 if width == 2 else machine.mem32
-
-
-def by_ports():
-    """Return the access to configuration space by ports."""
-    return _Ports()
-
-
-def by_memory():
-    """Return the access to configuration space in memory, None if the machine has none."""
-    try:
-        for allocation in acpi.mcfg():
-            if allocation.segment == 0:
-                return _Memory(allocation)
-    except acpi.ACPIError:
-        pass
-    return None
 
 
 _access = None
@@ -358,8 +220,7 @@ class Function:
     @property
     def class_name(self):
         """The name of its class."""
-        code = self.class_code
-        return _CLASSES.get(code) or _BASE_CLASSES.get(code >> 8) or "unknown"
+        return class_name(self.class_code)
 
     @property
     def header(self):
