@@ -16,16 +16,27 @@ from array import array
 
 import micropython
 from blockcopy import copy_in, copy_out
+from blocktable import (
+    NO_PAGE,
+    enter,
+    find,
+    is_dirty,
+    lay_out,
+    leave,
+    move,
+    newer,
+    oldest_dirty,
+    page_of,
+    pfn_of,
+    shape,
+)
 from micropython import const
 from virtioblk import READ, SECTOR_SHIFT, SECTOR_SIZE, WRITE
 
 from pfm import PFM, PageFlags
 from pfm.address import PAGE_SHIFT, PAGE_SIZE, signed
 
-# pfm/frame/entry.py
-_ENTRY_SHIFT = const(5)
-# pfm/frame/flags.py
-_DIRTY = const(2)
+_DIRTY = PageFlags.DIRTY
 _LRU = PageFlags.LRU
 _UPTODATE = PageFlags.UPTODATE
 _WRITEBACK = PageFlags.WRITEBACK
@@ -37,22 +48,6 @@ _SHARE_SHIFT = const(5)
 FRAMES_MIN = const(64)
 _FRAMES_MAX = const(4096)
 
-# The table, of 32-bit words: the number of slots, the mask of the hash, the offset of the slots
-# in bytes; then the first slot of each hash; then the slots.  Slot 0 is the ends of the LRU list.
-_SLOTS = const(0)
-_MASK = const(1)
-_OFFSET = const(2)
-_HEADS = const(8)
-_SLOT_SHIFT = const(5)
-# A slot: the next one with the same hash, the page, its frame, and the neighbours on the list.
-_CHAIN = const(0)
-_PAGE = const(1)
-_PFN = const(2)
-_NEWER = const(3)
-_OLDER = const(4)
-
-# The page of a slot that has none, which limits a device to 4 TiB: viper takes no larger constant.
-_NO_PAGE = const(0x3FFFFFFF)
 # Pages that cannot be written and are passed over for one more page.
 _TRIES = const(8)
 # Pages that are read ahead, at most and at first.
@@ -73,111 +68,6 @@ _EIO = -errno.EIO
 _ENODEV = -errno.ENODEV
 # Linux's number; MicroPython's errno leaves it out.
 _EROFS = -30
-
-
-@micropython.viper
-def _find(table: int, page: int) -> int:
-    """Return the slot of a page, 0 if it has none."""
-    t = ptr32(table)
-    slots = table + int(t[_OFFSET])
-    slot = int(t[_HEADS + (page & int(t[_MASK]))])
-    while slot:
-        entry = ptr32(slots + (slot << _SLOT_SHIFT))
-        if int(entry[_PAGE]) == page:
-            return slot
-        slot = int(entry[_CHAIN])
-    return 0
-
-
-@micropython.viper
-def _field(table: int, slot: int, field: int) -> int:
-    return int(ptr32(table + int(ptr32(table)[_OFFSET]) + (slot << _SLOT_SHIFT))[field])
-
-
-@micropython.viper
-def _enter(table: int, slot: int, page: int):
-    """Let a slot without a page have this one."""
-    t = ptr32(table)
-    entry = ptr32(table + int(t[_OFFSET]) + (slot << _SLOT_SHIFT))
-    head = _HEADS + (page & int(t[_MASK]))
-    entry[_PAGE] = page
-    entry[_CHAIN] = int(t[head])
-    t[head] = slot
-
-
-@micropython.viper
-def _leave(table: int, slot: int):
-    """Take a slot's page from it."""
-    t = ptr32(table)
-    slots = table + int(t[_OFFSET])
-    entry = ptr32(slots + (slot << _SLOT_SHIFT))
-    link = ptr32(table + (_HEADS + (int(entry[_PAGE]) & int(t[_MASK])) << 2))
-    while int(link[0]) != slot:
-        link = ptr32(slots + (int(link[0]) << _SLOT_SHIFT))
-    link[0] = int(entry[_CHAIN])
-    entry[_PAGE] = _NO_PAGE
-
-
-@micropython.viper
-def _move(table: int, slot: int, newest: bool):
-    """Move a slot to the newest end of the list, or to the oldest."""
-    slots = table + int(ptr32(table)[_OFFSET])
-    entry = ptr32(slots + (slot << _SLOT_SHIFT))
-    older = int(entry[_OLDER])
-    newer = int(entry[_NEWER])
-    ptr32(slots + (older << _SLOT_SHIFT))[_NEWER] = newer
-    ptr32(slots + (newer << _SLOT_SHIFT))[_OLDER] = older
-    ends = ptr32(slots)
-    if newest:
-        older = int(ends[_OLDER])
-        newer = 0
-    else:
-        older = 0
-        newer = int(ends[_NEWER])
-    entry[_OLDER] = older
-    entry[_NEWER] = newer
-    ptr32(slots + (older << _SLOT_SHIFT))[_NEWER] = slot
-    ptr32(slots + (newer << _SLOT_SHIFT))[_OLDER] = slot
-
-
-@micropython.viper
-def _is_dirty(table: int, entries: int, slot: int) -> int:
-    """Return whether a slot's frame is DIRTY; `entries` is the frame manager's array."""
-    pfn = int(ptr32(table + int(ptr32(table)[_OFFSET]) + (slot << _SLOT_SHIFT))[_PFN])
-    return int(ptr16(entries + (pfn << _ENTRY_SHIFT))[0]) & _DIRTY
-
-
-@micropython.viper
-def _oldest_dirty(table: int, entries: int, count: int) -> int:
-    """Return the DIRTY slot used longest ago if there are `count`, 0 if there are fewer."""
-    slots = table + int(ptr32(table)[_OFFSET])
-    slot = int(ptr32(slots)[_OLDER])
-    while slot:
-        entry = ptr32(slots + (slot << _SLOT_SHIFT))
-        if int(ptr16(entries + (int(entry[_PFN]) << _ENTRY_SHIFT))[0]) & _DIRTY:
-            count -= 1
-            if count == 0:
-                return slot
-        slot = int(entry[_OLDER])
-    return 0
-
-
-@micropython.viper
-def _lay_out(table: int, count: int, mask: int, offset: int, pfns: ptr32):
-    """Write a table of zeros for `count` slots with these frames, without pages."""
-    t = ptr32(table)
-    t[_SLOTS] = count
-    t[_MASK] = mask
-    t[_OFFSET] = offset
-    slot = 0
-    while slot <= count:
-        entry = ptr32(table + offset + (slot << _SLOT_SHIFT))
-        entry[_PAGE] = _NO_PAGE
-        if slot:
-            entry[_PFN] = pfns[slot - 1]
-        entry[_NEWER] = slot + 1 if slot < count else 0
-        entry[_OLDER] = slot - 1 if slot else count
-        slot += 1
 
 
 class BlockCache:
@@ -205,7 +95,7 @@ class BlockCache:
             raise ValueError("a cache of {} frames, less than {}".format(frames, FRAMES_MIN))
         self.device = device
         self.size = device.sectors << SECTOR_SHIFT
-        if self.size >> PAGE_SHIFT >= _NO_PAGE:
+        if self.size >> PAGE_SHIFT >= NO_PAGE:
             raise ValueError("a device of {} bytes".format(self.size))
         self.raises = raises
         self.frames = frames
@@ -229,11 +119,7 @@ class BlockCache:
         self.block_size = size
 
     def _allocate(self, tag):
-        hashes = 1
-        while hashes < self.frames:
-            hashes <<= 1
-        offset = (_HEADS + hashes << 2) + 31 & ~31
-        size = offset + (self.frames + 1 << _SLOT_SHIFT)
+        mask, offset, size = shape(self.frames)
         pfns = array("I", bytes(4 * self.frames))
         count = (size + PAGE_SIZE - 1) >> PAGE_SHIFT
         self._table_pfn = PFM.alloc_contiguous(count, zero=True, tag=tag)
@@ -246,15 +132,15 @@ class BlockCache:
         self._table = signed(PFM.as_virt(self._table_pfn << PAGE_SHIFT))
         self._hhdm = signed(PFM.as_virt(0))
         self._entries = signed(PFM.array.base)
-        _lay_out(self._table, self.frames, hashes - 1, offset, pfns)
+        lay_out(self._table, self.frames, mask, offset, pfns)
 
     @micropython.native
     def _set(self, slot, flags):
-        PFM.set_flags(_field(self._table, slot, _PFN), flags)
+        PFM.set_flags(pfn_of(self._table, slot), flags)
 
     @micropython.native
     def _clear(self, slot, flags):
-        PFM.clear_flags(_field(self._table, slot, _PFN), flags)
+        PFM.clear_flags(pfn_of(self._table, slot), flags)
 
     @micropython.native
     def _page_size(self, page):
@@ -269,7 +155,7 @@ class BlockCache:
         self.device.begin()
         page = first
         while page < end:
-            pfn = _field(table, _find(table, page), _PFN)
+            pfn = pfn_of(table, find(table, page))
             PFM.set_flags(pfn, _WRITEBACK)
             self.device.add(pfn << PAGE_SHIFT, self._page_size(page))
             page += 1
@@ -277,7 +163,7 @@ class BlockCache:
         done = _WRITEBACK if code else _WRITEBACK | _DIRTY
         page = first
         while page < end:
-            self._clear(_find(self._table, page), done)
+            self._clear(find(self._table, page), done)
             page += 1
         if not code:
             self.dirty -= end - first
@@ -290,16 +176,16 @@ class BlockCache:
 
         Returns 0 or the errno for the page itself.
         """
-        page = _field(self._table, slot, _PAGE)
+        page = page_of(self._table, slot)
         end = page + 1
-        after = _field(self._table, slot, _NEWER)
+        after = newer(self._table, slot)
         while (
             end - page < self._batch
-            and _field(self._table, after, _PAGE) == end
-            and _is_dirty(self._table, self._entries, after)
+            and page_of(self._table, after) == end
+            and is_dirty(self._table, self._entries, after)
         ):
             end += 1
-            after = _field(self._table, after, _NEWER)
+            after = newer(self._table, after)
         code = self._write(page, end)
         if code and end - page > 1 and not self.device.removed:
             # One bad page must not keep the others.
@@ -315,28 +201,28 @@ class BlockCache:
         """Give a page that has none a slot; return the slot or a negative errno."""
         tries = _TRIES
         while True:
-            slot = _field(self._table, 0, _NEWER)
-            if _field(self._table, slot, _PAGE) == _NO_PAGE:
+            slot = newer(self._table, 0)
+            if page_of(self._table, slot) == NO_PAGE:
                 self._set(slot, _LRU)
                 break
-            dirty = self.dirty and _is_dirty(self._table, self._entries, slot)
+            dirty = self.dirty and is_dirty(self._table, self._entries, slot)
             code = self._write_from(slot) if dirty else 0
             if not code:
-                _leave(self._table, slot)
+                leave(self._table, slot)
                 self._clear(slot, _UPTODATE)
                 break
-            _move(self._table, slot, True)
+            move(self._table, slot, True)
             tries -= 1
             if not tries:
                 return code
-        _enter(self._table, slot, page)
-        _move(self._table, slot, True)
+        enter(self._table, slot, page)
+        move(self._table, slot, True)
         return slot
 
     @micropython.native
     def _forget(self, slot):
-        _leave(self._table, slot)
-        _move(self._table, slot, False)
+        leave(self._table, slot)
+        move(self._table, slot, False)
         self._clear(slot, _ALL)
 
     @micropython.native
@@ -353,9 +239,9 @@ class BlockCache:
             code = self._fill(page, count)
         while taken > 0:
             taken -= 1
-            slot = _find(self._table, page + taken)
+            slot = find(self._table, page + taken)
             if not code:
-                PFM.set_flags(_field(self._table, slot, _PFN), _UPTODATE)
+                PFM.set_flags(pfn_of(self._table, slot), _UPTODATE)
             elif slot:
                 self._forget(slot)
         return code
@@ -368,11 +254,11 @@ class BlockCache:
         device.begin()
         at = page
         while at < page + count:
-            slot = _find(table, at)
+            slot = find(table, at)
             if not slot:
                 # A later one took it: hardly a page can be written any more.
                 return _EIO
-            device.add(_field(table, slot, _PFN) << PAGE_SHIFT, self._page_size(at))
+            device.add(pfn_of(table, slot) << PAGE_SHIFT, self._page_size(at))
             at += 1
         return device.submit(READ, page << _SECTORS_SHIFT)
 
@@ -382,10 +268,10 @@ class BlockCache:
 
         Returns the slot or a negative errno.
         """
-        slot = _find(self._table, page)
+        slot = find(self._table, page)
         if slot:
             self.hits += 1
-            _move(self._table, slot, True)
+            move(self._table, slot, True)
             return slot
         self.misses += 1
         if page == self._next:
@@ -395,7 +281,7 @@ class BlockCache:
             self._ahead = _AHEAD_MIN
         end = min(end, page + self._batch, (self.size + PAGE_SIZE - 1) >> PAGE_SHIFT)
         after = page + 1
-        while after < end and not _find(self._table, after):
+        while after < end and not find(self._table, after):
             after += 1
         code = self._read(page, after - page)
         if code and after - page > 1 and not self.device.removed:
@@ -404,7 +290,7 @@ class BlockCache:
         if code:
             return code
         self._next = after
-        return _find(self._table, page)
+        return find(self._table, page)
 
     @micropython.native
     def _start(self, block, offset, length):
@@ -435,7 +321,7 @@ class BlockCache:
             slot = self._load(position >> PAGE_SHIFT, end)
             if slot < 0:
                 return slot
-            frame = self._hhdm + (_field(self._table, slot, _PFN) << PAGE_SHIFT)
+            frame = self._hhdm + (pfn_of(self._table, slot) << PAGE_SHIFT)
             copy_out(buf, at, frame + inside, size)
             at += size
         return 0
@@ -443,7 +329,7 @@ class BlockCache:
     @micropython.native
     def _for_writing(self, page, size):
         """Return the slot of a page of which `size` bytes are written, or a negative errno."""
-        if size < self._page_size(page) or _find(self._table, page):
+        if size < self._page_size(page) or find(self._table, page):
             return self._load(page, page + 1)
         return self._take(page)
 
@@ -466,8 +352,8 @@ class BlockCache:
             slot = self._for_writing(position >> PAGE_SHIFT, size)
             if slot < 0:
                 return slot
-            pfn = _field(self._table, slot, _PFN)
-            if not _is_dirty(self._table, self._entries, slot):
+            pfn = pfn_of(self._table, slot)
+            if not is_dirty(self._table, self._entries, slot):
                 PFM.set_flags(pfn, _WRITTEN)
                 self.dirty += 1
             copy_in(self._hhdm + (pfn << PAGE_SHIFT) + inside, buf, at, size)
@@ -483,12 +369,12 @@ class BlockCache:
         if self.closed:
             return 0
         code = 0
-        slot = _oldest_dirty(self._table, self._entries, self.dirty) if self.dirty else 0
+        slot = oldest_dirty(self._table, self._entries, self.dirty) if self.dirty else 0
         while slot and self.dirty:
-            if _is_dirty(self._table, self._entries, slot):
+            if is_dirty(self._table, self._entries, slot):
                 one = self._write_from(slot)
                 code = code or one
-            slot = _field(self._table, slot, _NEWER)
+            slot = newer(self._table, slot)
         if self._unflushed:
             one = self.device.flush()
             if not one:
