@@ -4,7 +4,7 @@ from array import array
 
 import uctypes
 
-from pfm import PFM, PageFlags
+from pfm import PFM, Cache, PageFlags
 from pfm.address import PAGE_SHIFT
 from pfm.alloc.zone import LIST_SIZE, LISTS_OFFSET, ORDER_MAX, zone_at, zone_of
 from pfm.frame.entry import ENTRY_SIZE
@@ -145,15 +145,21 @@ def _object_calls(manager, frames, frame_pairs):
     rows = []
     for size in _OBJECT_SIZES:
         peers.slab_open(cache_virt, buddy_virt, memory_.virt, size)
-        pairs = _loop("manager.mfree(manager.malloc({}))".format(size))
-        jobs = [
-            ("C slab", lambda: peers.slab_pairs(cache_virt, _CALLS)),
-            ("empty loop", lambda: empty(manager, 0, 0)),
-            ("a frame", lambda: frame_pairs(manager, 0, 0)),
-            ("pfm", lambda pairs=pairs: pairs(manager, 0, 0)),
-        ]
-        work = "malloc and mfree, {} bytes".format(size)
-        rows += compare(work, frames, "pair", _CALLS, jobs, "empty loop")
+        general = _loop("manager.mfree(manager.malloc({}))".format(size))
+        cache = Cache(size, "bench", manager=manager)
+        # A cache's calls have the names of a frame's.
+        for work, pairs, allocator in (
+            ("malloc and mfree, {} bytes", general, manager),
+            ("Cache alloc and free, {} bytes", frame_pairs, cache),
+        ):
+            jobs = [
+                ("C slab", lambda: peers.slab_pairs(cache_virt, _CALLS)),
+                ("empty loop", lambda: empty(manager, 0, 0)),
+                ("a frame", lambda: frame_pairs(manager, 0, 0)),
+                ("pfm", lambda pairs=pairs, allocator=allocator: pairs(allocator, 0, 0)),
+            ]
+            rows += compare(work.format(size), frames, "pair", _CALLS, jobs, "empty loop")
+        cache.close()
     manager.check()
     memory_.close()
     entries.close()

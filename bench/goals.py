@@ -84,7 +84,12 @@ _ORDER_0 = "alloc and free, order 0"
 _SPLITS = "alloc and free, ten splits"
 _MANY = "alloc_many and free_many"
 _GUARD = "get() and five writes"
-_OBJECTS = ("malloc and mfree, 64 bytes", "malloc and mfree, 1000 bytes")
+_OBJECTS = (
+    "malloc and mfree, 64 bytes",
+    "malloc and mfree, 1000 bytes",
+    "Cache alloc and free, 64 bytes",
+    "Cache alloc and free, 1000 bytes",
+)
 _COPIES = ("C bytes", "rep movsb", "rep movsq", "C words", "SSE")
 _WRITTEN = "pfm, every entry written"
 

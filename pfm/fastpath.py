@@ -19,6 +19,7 @@ raises the errors.
     malloc                   no argument but `size`, and the processor's stock has an object
     mfree                    a small integer, an object of `malloc` without the mark of a free
                              one, and the stock has room
+    Cache.alloc, Cache.free  as malloc and mfree, of the cache; see `cache_calls`
 
 What it may skip, and why:
 
@@ -30,7 +31,8 @@ What it may skip, and why:
 - Lower zones, watermarks and draining the magazine in search of memory: when the first attempt
   fails, the slow path does them.
 - The cache's lock, for objects: the stock belongs to this processor, as the magazine does.
-- Poison and red zones: in debug mode `alloc`, `free`, `malloc` and `mfree` get no fast path.
+- Poison and red zones: in debug mode `alloc`, `free`, `malloc`, `mfree` and the calls of a
+  `Cache` get no fast path.
 
 All that a fast path needs is in one struct (processor.py), so it holds a single address.
 
@@ -102,11 +104,22 @@ _STOCK_COUNT = const(2)
 _STOCK_LIMIT = const(3)
 _STOCK_STRIDE = const(4)
 _STOCK_RECIPROCAL = const(5)
+_STOCK_GENERATION = const(6)
 _RECIPROCAL_SHIFT = const(31)
 _MARK_WORD = const(2)
 
 # slab/slabs.py
 _CLASS_MASK = const(0xFF)
+
+# slab/objects.py
+_GENERATION = const(1)
+
+# What `_give_object` frees: objects of a class and a generation of it.  Class 0 is all of `malloc`.
+_GENERATION_SHIFT = const(8)
+_OF_MALLOC = const(1 << 8)
+
+# A cache has one class, which is that of any size up to 16 bytes counted from its own stock.
+_SMALLEST = const(1)
 
 # control.py
 _STOCK_SHIFT = const(5)
@@ -293,11 +306,11 @@ class _Alloc:
         return self._long(order, zone, zero, tag, compound)
 
 
-def _mallocer(cpu, long, take):
+def _mallocer(first, long, take):
     @micropython.native
     def malloc(size, tag=0):
         if tag is _DEFAULT and size.__class__ is _INT:
-            virt = take(cpu, size, 0)
+            virt = take(first, _GENERATION, size, 0)
             if virt:
                 return virt
         return long(size, tag)
@@ -305,58 +318,73 @@ def _mallocer(cpu, long, take):
     return malloc
 
 
-def _mfreer(cpu, long, give, integer):
-    @micropython.viper
-    def mfree(virt):
-        if virt.__class__ is integer and (virt | virt) is virt and int(give(cpu, virt, 0)):
-            return
-        long(virt)
+def _object_taker(stock, generation, long, take):
+    @micropython.native
+    def alloc(tag=0):
+        if tag is _DEFAULT:
+            virt = take(stock, generation, _SMALLEST, 0)
+            if virt:
+                return virt
+        return long(tag)
 
-    return mfree
+    return alloc
+
+
+def _object_freer(cpu, give, wanted, others):
+    @micropython.viper
+    def free(virt):
+        if virt.__class__ is others[1] and (virt | virt) is virt:
+            if int(give(cpu, virt, wanted, 0)):
+                return
+        others[0](virt)
+
+    return free
 
 
 @micropython.viper
-def _take_object(cpu: int, size, away: int) -> int:
+def _take_object(first: int, generation: int, size, away: int) -> int:
     """Take an object for `size` bytes from a stock; return its address or 0.
 
-    The stock is `away` bytes after the first processor's.
+    `first` is the first processor's stock of the smallest class, and the processor's own are `away`
+    bytes after it.
     """
     if (size | size) is not size:
         return 0
     units = (int(size) - 1) >> _ALIGN_SHIFT
     if units < 0 or units >= _SIZE_MAX >> _ALIGN_SHIFT:
         return 0
-    h = ptr32(cpu)
     # As `class_of` of slab/classes.py does it.
-    stock = (int(h[_CPU_STOCKS]) | int(h[_CPU_STOCKS + 1]) << 32) + away + (1 << _STOCK_SHIFT)
+    stock = first + away
     while units >= 8:
         units >>= 1
         stock += 4 << _STOCK_SHIFT
     s = ptr32(stock + (units << _STOCK_SHIFT))
     found = int(s[0]) | int(s[1]) << 32
-    if found:
-        o = ptr32(found)
-        s[0] = o[0]
-        s[1] = o[1]
-        s[_STOCK_COUNT] = int(s[_STOCK_COUNT]) - 1
-        o[_MARK_WORD] = 0
+    if found == 0 or int(s[_STOCK_GENERATION]) != generation:
+        return 0
+    o = ptr32(found)
+    s[0] = o[0]
+    s[1] = o[1]
+    s[_STOCK_COUNT] = int(s[_STOCK_COUNT]) - 1
+    o[_MARK_WORD] = 0
     return found
 
 
 @micropython.viper
-def _take_object_masked(cpu: int, size, away: int) -> int:
+def _take_object_masked(first: int, generation: int, size, away: int) -> int:
     """Do as `_take_object` from the processor's own stock, with interrupts off."""
     irq = int(disable_irq())
-    found = int(_take_object(cpu, size, ((irq >> 1) - 1) << _STOCKS_SHIFT))
+    found = int(_take_object(first, generation, size, ((irq >> 1) - 1) << _STOCKS_SHIFT))
     enable_irq(irq)
     return found
 
 
 @micropython.viper
-def _give_object(cpu: int, virt: int, away: int) -> int:
-    """Free an object of `malloc` into a stock; return 1, or 0 for the slow path.
+def _give_object(cpu: int, virt: int, wanted: int, away: int) -> int:
+    """Free an object into a stock; return 1, or 0 for the slow path.
 
-    The stock is `away` bytes after the first processor's.
+    It has to be of the class and generation `wanted`.  The stock is `away` bytes after the
+    first processor's.
 
     The checks are those of `find` in slab/slabs.py.
     """
@@ -370,9 +398,11 @@ def _give_object(cpu: int, virt: int, away: int) -> int:
     if (int(e[0]) >> _KIND_SHIFT) == _COMPOUND_TAIL:
         frame = int(e[_WORD_NEXT])
         e = ptr32(base + (frame << _ENTRY_SHIFT))
+    # A slab: a used head with a list of objects.
+    if (int(e[0]) >> _KIND_SHIFT) != _USED or int(e[_WORD_LIST_LOW]) == 0:
+        return 0
     number = int(e[_WORD_RC]) & _CLASS_MASK
-    # A slab of `malloc`: a used head with a list of objects.
-    if (int(e[0]) >> _KIND_SHIFT) != _USED or int(e[_WORD_LIST_LOW]) == 0 or number > _GENERAL:
+    if number != wanted & _CLASS_MASK and (number > _GENERAL or wanted != _OF_MALLOC):
         return 0
     offset -= frame << _PAGE_SHIFT
     stocks = (int(h[_CPU_STOCKS]) | int(h[_CPU_STOCKS + 1]) << 32) + away
@@ -385,6 +415,7 @@ def _give_object(cpu: int, virt: int, away: int) -> int:
         index * stride != offset
         or offset + stride > _PAGE_SIZE << (int(e[0]) >> _STATE_SHIFT & _ORDER_MASK)
         or count > int(s[_STOCK_LIMIT])
+        or int(s[_STOCK_GENERATION]) != wanted >> _GENERATION_SHIFT
         or (int(o[_MARK_WORD]) ^ virt ^ -1) << 32 == 0
     ):
         return 0
@@ -398,12 +429,16 @@ def _give_object(cpu: int, virt: int, away: int) -> int:
 
 
 @micropython.viper
-def _give_object_masked(cpu: int, virt: int, away: int) -> int:
+def _give_object_masked(cpu: int, virt: int, wanted: int, away: int) -> int:
     """Do as `_give_object` into the processor's own stock, with interrupts off."""
     irq = int(disable_irq())
-    done = int(_give_object(cpu, virt, ((irq >> 1) - 1) << _STOCKS_SHIFT))
+    done = int(_give_object(cpu, virt, wanted, ((irq >> 1) - 1) << _STOCKS_SHIFT))
     enable_irq(irq)
     return done
+
+
+_TAKE_OBJECT = _take_object if PLAIN else _take_object_masked
+_GIVE_OBJECT = _give_object if PLAIN else _give_object_masked
 
 
 @micropython.viper
@@ -549,11 +584,8 @@ def install(manager, cpu, base):
     if not manager.debug:
         single = _take_frame if PLAIN else _take_frame_masked
         ways["alloc"] = _Alloc(cpu, manager.alloc, single, _take_block).alloc
-        take = _take_object if PLAIN else _take_object_masked
-        ways["malloc"] = _mallocer(cpu, manager.malloc, take)
-        ways["mfree"] = _mfreer(
-            cpu, manager.mfree, _give_object if PLAIN else _give_object_masked, int
-        )
+        ways["malloc"] = _mallocer(manager._first_stock(1), manager.malloc, _TAKE_OBJECT)
+        ways["mfree"] = _object_freer(cpu, _GIVE_OBJECT, _OF_MALLOC, (manager.mfree, int))
         ways["free"] = _freer(cpu, manager.free, _give_block if PLAIN else _give_frame_locked, int)
     own = manager.__dict__
     names = [
@@ -571,6 +603,20 @@ def install(manager, cpu, base):
             done -= 1
             delattr(manager, names[done])
         raise error
+
+
+def cache_calls(manager, number, generation, alloc, free):
+    """Return the fast paths of a cache for the slow `alloc(tag)` and `free(virt)`, or these.
+
+    `number` and `generation` are those of its class; objects are named by their addresses.
+    """
+    if manager.debug or not manager.fast_path:
+        return alloc, free
+    wanted = generation << _GENERATION_SHIFT | number
+    return (
+        _object_taker(manager._first_stock(number), generation, alloc, _TAKE_OBJECT),
+        _object_freer(manager._cpu, _GIVE_OBJECT, wanted, (free, int)),
+    )
 
 
 def installed(manager):

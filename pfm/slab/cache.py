@@ -2,9 +2,11 @@
 
 import micropython
 import uctypes
+from micropython import const
 
 from ..arguments import number
 from ..errors import ArgumentError, CacheInUseError, CacheNameError
+from ..fastpath import cache_calls
 from ..lock import critical
 from ..tags import tag_number
 from .caches import (
@@ -24,6 +26,9 @@ from .objects import address, object_size
 
 # The largest alignment of an object: that of a frame.
 _ALIGN_MAX = 4096
+
+# The generation of a class is a word.
+_GENERATION_MASK = const(0xFFFFFFFF)
 
 _SIZES = "1 to 2097152 bytes, or a layout of uctypes"
 _ALIGNS = "a power of two, at most 4096"
@@ -66,7 +71,9 @@ class Cache:
             found = unused_class(manager._caches)
             if found == CLASSES:
                 raise CacheNameError(name, "all {} are taken".format(CLASSES - GENERAL - 1))
-            self._attach(manager, found, name, size, layout)
+            # As it is once the class is open.
+            generation = (word(manager._cache(found), CACHE_GENERATION) + 1) & _GENERATION_MASK
+            self._attach(manager, found, generation, name, size, layout)
             self._open(encoded, stride, align, tag)
 
     @classmethod
@@ -86,16 +93,26 @@ class Cache:
                     "layout", size, "{} bytes".format(cache_at(manager._caches, found).size)
                 )
         cache = object.__new__(cls)
-        cache._attach(manager, found, name, cache_at(manager._caches, found).size, layout)
+        generation = word(manager._cache(found), CACHE_GENERATION)
+        size = cache_at(manager._caches, found).size
+        cache._attach(manager, found, generation, name, size, layout)
         return cache
 
-    def _attach(self, manager, found, name, size, layout):
+    def _attach(self, manager, found, generation, name, size, layout):
         self.name = name
         self.size = size
         self.layout = layout
         self._pfm = manager
         self._number = found
-        self._generation = word(manager._cache(found), CACHE_GENERATION)
+        self._generation = generation
+        self._take, self._give = cache_calls(
+            manager, found, generation, self._take_any, self._give_any
+        )
+        # Where there is no struct to make, they are the calls themselves, unless overridden.
+        if layout is None and type(self).alloc is Cache.alloc:
+            self.alloc = self._take
+        if layout is None and type(self).free is Cache.free:
+            self.free = self._give
 
     # Native code, since every attribute is there already: nothing fails half way.
     @micropython.native
@@ -104,37 +121,44 @@ class Cache:
         set_name(cache, encoded, len(encoded))
         open_class(cache, self.size, stride, align, tag)
         open_stocks(cache, self._pfm._first_stock(self._number), self._pfm._processors)
-        self._generation = word(cache, CACHE_GENERATION)
 
     @micropython.native
     def alloc(self, tag=0):
         """Allocate an object; return its virtual address, or a struct of the cache's layout.
 
         It is not cleared.  `tag` (32 bits, or a text) says who allocated, and is kept in debug mode.
-        Raises OutOfFramesError, CacheNameError (closed), ObjectCorruptError (debug).  Cost: as
-        `PFM.malloc`; a struct takes memory of the Python heap.
+        Has a fast path.  Raises OutOfFramesError, CacheNameError (closed), ObjectCorruptError
+        (debug).  Cost: as `PFM.malloc`; a struct takes memory of the Python heap.
         """
-        tag = tag_number(tag)
-        virt = self._pfm._alloc_object(self._number, self._generation, self.size, tag)
+        virt = self._take(tag)
         if self.layout is None:
             return virt
         try:
             return uctypes.struct(virt, self.layout)
         except MemoryError as error:
-            self._pfm._free_object(virt, self._number, self._generation)
+            self._give(virt)
             raise error
 
     @micropython.native
     def free(self, thing):
         """Free an object, named by its virtual address or by its struct.
 
-        Raises DoubleFreeError, ForeignFreeError (an object of another cache), ObjectStateError
-        (no object begins there), CacheNameError (closed), ObjectCorruptError (debug),
-        TypeError.  Cost: as `PFM.mfree`.
+        Positional argument only; has a fast path.  Raises DoubleFreeError, ForeignFreeError (an
+        object of another cache), ObjectStateError (no object begins there), CacheNameError
+        (closed), ObjectCorruptError (debug), TypeError.  Cost: as `PFM.mfree`.
         """
-        if isinstance(thing, uctypes.struct):
-            thing = uctypes.addressof(thing)
-        self._pfm._free_object(address("object", thing), self._number, self._generation)
+        self._give(_address(thing))
+
+    @micropython.native
+    def _take_any(self, tag=0):
+        """Allocate an object in every case; return its address."""
+        tag = tag_number(tag)
+        return self._pfm._alloc_object(self._number, self._generation, self.size, tag)
+
+    @micropython.native
+    def _give_any(self, thing):
+        """Free an object in every case."""
+        self._pfm._free_object(_address(thing), self._number, self._generation)
 
     def close(self):
         """Give the cache's slabs back and forget its name.
@@ -147,6 +171,14 @@ class Cache:
 
     def __repr__(self):
         return "Cache({}, {!r})".format(self.size, self.name)
+
+
+@micropython.native
+def _address(thing):
+    """Return the address of an object, which may be given as a struct.  Raises TypeError."""
+    return address(
+        "object", uctypes.addressof(thing) if isinstance(thing, uctypes.struct) else thing
+    )
 
 
 def _manager(manager):

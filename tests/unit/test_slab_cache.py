@@ -235,6 +235,80 @@ def test_free_of_a_struct_takes_no_heap():
         without_heap(cache.free, cache.alloc())
 
 
+def test_calls_take_no_heap():
+    """Over several refills of the stock."""
+
+    def use(cache):
+        for _ in range(3):
+            first = cache.alloc()
+            second = cache.alloc()
+            cache.free(first)
+            cache.free(second)
+
+    for pfm in _each_mode():
+        cache = Cache(20000, "few at a time", manager=pfm)
+        use(cache)
+        without_heap(use, cache)
+        pfm.check()
+
+
+def _is_fast(call):
+    # The slow one is a method.
+    return type(call) is not type(PageFrameManager().init)
+
+
+def test_which_have_a_fast_path():
+    fast = PageFrameManager.fast_path
+    for pfm in _each_mode():
+        cache = Cache(64, "words", manager=pfm)
+        structs = Cache(LAYOUT, "structs", manager=pfm)
+        for call in (cache.alloc, cache.free, structs._take, structs._give):
+            equal(_is_fast(call), fast and not pfm.debug)
+        # They make a struct, and an address of it.
+        for call in (structs.alloc, structs.free):
+            equal(_is_fast(call), False)
+
+
+class Counting(Cache):
+    """Counts the calls of its overrides."""
+
+    calls = 0
+
+    def alloc(self, tag=0):
+        self.calls += 1
+        return super().alloc(tag)
+
+    def free(self, thing):
+        self.calls += 1
+        super().free(thing)
+
+
+def test_overrides_are_called():
+    for pfm in _each_mode():
+        for cache in (Counting(64, "words", manager=pfm), Counting(LAYOUT, "nodes", manager=pfm)):
+            cache.free(cache.alloc("test"))
+            cache.free(cache.alloc())
+            equal(cache.calls, 4)
+            cache.close()
+
+
+def test_cache_of_a_class_that_is_taken_again():
+    """The next generation of a class: the handle of the one before frees nothing of it."""
+    for pfm in _each_mode():
+        before = None
+        for turn in range(5):
+            cache = Cache(64, "turn {}".format(turn), manager=pfm)
+            objects = [cache.alloc() for _ in range(100)]
+            if before:
+                refused(pfm, CacheNameError, before.free, objects[turn])
+                refused(pfm, CacheNameError, before.alloc)
+            for virt in objects:
+                cache.free(virt)
+            refused(pfm, DoubleFreeError, cache.free, objects[0])
+            cache.close()
+            before = cache
+
+
 def test_before_init():
     raises(NotInitialisedError, Cache, 16, "early", manager=PageFrameManager())
     raises(NotInitialisedError, Cache.open, "early", manager=PageFrameManager())
