@@ -4,12 +4,12 @@ import time
 from array import array
 
 import micropython
+from micropython import const
 
 from ..address import PAGE_SHIFT
-from ..alloc import buddy, magazine
 from ..alloc.zone import Zone
 from ..arguments import number
-from ..control import MAGAZINE_SIZE, ZONES
+from ..control import ZONES
 from ..lock import disable_irq, enable_irq
 from ..report import plot
 from ..report.report import Report
@@ -21,9 +21,78 @@ SAMPLES = 256
 _SAMPLES_MIN = 2
 _SAMPLES_MAX = 1 << 16
 
+# Words of a record: samples kept, samples that it has room for, calls so far, and how many calls
+# there are to each sample kept, a power of two; then the samples.
+_KEPT = const(0)
+_ROOM = const(1)
+_CALLS = const(2)
+_EVERY = const(3)
+_FIRST = const(4)
 # Words of a sample: milliseconds since the record began, and the free frames of each zone.
-_TIME = 0
-_WORDS = 1 + ZONES
+_TIME = const(0)
+_WORDS = const(4)
+
+# control.py
+_ZONES = const(3)
+_ZONE_SHIFT = const(8)
+_CPU_OFFSET = const(832)
+_MAGAZINES_OFFSET = const(1024)
+_MAGAZINE_SHIFT = const(9)
+
+# alloc/zone.py
+_ZONE_FREE = const(1)
+
+# processor.py
+_CPU_TOP = const(4)
+_CPU_PROCESSORS = const(9)
+
+
+@micropython.viper
+def _note(record: ptr32, cpu: int, ms: int):
+    """Note a sample, unless this call is to be left out.
+
+    `cpu` is the address of the struct of processor.py.
+    """
+    call = int(record[_CALLS])
+    record[_CALLS] = call + 1
+    if call & (int(record[_EVERY]) - 1):
+        return
+    count = int(record[_KEPT])
+    if count == int(record[_ROOM]):
+        count = int(_halve(record))
+        if call & (int(record[_EVERY]) - 1):
+            return
+    at = _FIRST + count * _WORDS
+    record[at + _TIME] = ms
+    control = cpu - _CPU_OFFSET
+    zone = 0
+    while zone < _ZONES:
+        free = int(ptr32(control + (zone << _ZONE_SHIFT))[_ZONE_FREE])
+        if zone == int(ptr32(cpu)[_CPU_TOP]):
+            processor = int(ptr32(cpu)[_CPU_PROCESSORS])
+            while processor:
+                processor -= 1
+                free += int(ptr32(control + _MAGAZINES_OFFSET + (processor << _MAGAZINE_SHIFT))[0])
+        record[at + 1 + zone] = free
+        zone += 1
+    record[_KEPT] = count + 1
+
+
+@micropython.viper
+def _halve(record: ptr32) -> int:
+    """Keep the samples of even index; return how many these are."""
+    count = int(record[_KEPT])
+    kept = 0
+    while kept * 2 < count:
+        word = _FIRST + kept * _WORDS
+        i = 0
+        while i < _WORDS:
+            record[word + i] = record[_FIRST + kept * 2 * _WORDS + i]
+            i += 1
+        kept += 1
+    record[_KEPT] = kept
+    record[_EVERY] = int(record[_EVERY]) << 1
+    return kept
 
 
 class History(Report):
@@ -36,25 +105,22 @@ class History(Report):
 
     def __init__(self, manager, samples):
         super().__init__()
-        self._manager = manager
-        self._capacity = number(
-            "samples", samples, _SAMPLES_MIN, _SAMPLES_MAX, "2 to 65,536 samples"
-        )
-        self._kept = words(self._capacity * _WORDS)
-        self._count = 0
-        self._calls = 0
-        self._every = 1
+        samples = number("samples", samples, _SAMPLES_MIN, _SAMPLES_MAX, "2 to 65,536 samples")
+        self._record = words(_FIRST + samples * _WORDS)
+        self._record[_ROOM] = samples
+        self._record[_EVERY] = 1
+        self._cpu = manager._cpu
         self._start = time.ticks_ms()
         self.sample()
 
     def __len__(self):
-        return self._count
+        return self._record[_KEPT]
 
     def __iter__(self):
         """Yield (milliseconds since the first sample, (DMA, DMA32, NORMAL)) for each sample."""
-        kept = self._kept
-        for at in range(0, self._count * _WORDS, _WORDS):
-            yield kept[at], tuple([kept[at + 1 + zone] for zone in range(ZONES)])
+        record = self._record
+        for at in range(_FIRST, _FIRST + len(self) * _WORDS, _WORDS):
+            yield record[at + _TIME], tuple([record[at + 1 + zone] for zone in range(ZONES)])
 
     @micropython.native
     def sample(self):
@@ -64,47 +130,8 @@ class History(Report):
         """
         # Without interrupts, since a handler may call this too.
         irq = disable_irq()
-        call = self._calls
-        self._calls = call + 1
-        if call % self._every == 0:
-            if self._count == self._capacity:
-                self._halve()
-            if call % self._every == 0:
-                self._write()
+        _note(self._record, self._cpu, time.ticks_diff(time.ticks_ms(), self._start))
         enable_irq(irq)
-
-    @micropython.native
-    def _write(self):
-        """Write a sample after the last."""
-        manager = self._manager
-        kept = self._kept
-        at = self._count * _WORDS
-        kept[at] = time.ticks_diff(time.ticks_ms(), self._start)
-        zone = 0
-        while zone < ZONES:
-            free = buddy.free_count(manager._zones[zone])
-            if zone == manager._top:
-                processor = 0
-                while processor < manager._processors:
-                    free += magazine.count(manager._magazines + processor * MAGAZINE_SIZE)
-                    processor += 1
-            kept[at + 1 + zone] = free
-            zone += 1
-        self._count += 1
-
-    @micropython.native
-    def _halve(self):
-        """Keep the samples of even index."""
-        kept = self._kept
-        at = 0
-        while at * 2 < self._count:
-            word = 0
-            while word < _WORDS:
-                kept[at * _WORDS + word] = kept[at * 2 * _WORDS + word]
-                word += 1
-            at += 1
-        self._count = at
-        self._every *= 2
 
     def _curves(self):
         samples = list(self)
@@ -116,7 +143,7 @@ class History(Report):
 
     def _title(self):
         return "Free memory, {} samples over {:.1f} s".format(
-            self._count, self._kept[(self._count - 1) * _WORDS + _TIME] / 1000
+            len(self), self._record[_FIRST + (len(self) - 1) * _WORDS + _TIME] / 1000
         )
 
     def lines(self):

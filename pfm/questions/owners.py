@@ -38,9 +38,7 @@ class Owners(Report):
         ]
         self.owners.sort(key=lambda owner: (-owner.frames, owner.tag))
         self.total = sum([owner.frames for owner in self.owners])
-        meminfo = manager.meminfo()
-        self.differences.extend(meminfo.differences)
-        self.compare("used frames", self.total, meminfo.total.used)
+        self.compare("used frames", self.total, manager._managed - sum(manager.count_free()))
 
     def frames(self, tag):
         """Return how many frames have the tag, a number or a text.  Raises ArgumentError, TypeError."""
