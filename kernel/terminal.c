@@ -1,41 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
+// What the characters and sequences that escapes.c reads do to the rows.
+//
 // Sources: ECMA-48 (control functions), the VT100 User Guide (margins, the wrap at
 // the last column), and xterm's ctlseqs (256 colours).
 
 #include <string.h>
 
+#include "escapes.h"
 #include "terminal.h"
 
 #define TAB_WIDTH 8
-#define PARAMETERS_MAX 16
-// Larger numbers mean the same: there are fewer rows and columns.
-#define PARAMETER_MAX 9999
-
-#define BS  0x08
-#define HT  0x09
-#define LF  0x0a
-#define VT  0x0b
-#define FF  0x0c
-#define CR  0x0d
-#define CAN 0x18
-#define SUB 0x1a
-#define ESC 0x1b
-#define DEL 0x7f
-#define BEL 0x07
 
 #define FOREGROUND_DEFAULT 7
 #define BACKGROUND_DEFAULT 0
 #define BRIGHT 8 // added to a named colour
-
-typedef enum {
-    STATE_TEXT,
-    STATE_ESCAPE,        // after ESC
-    STATE_ESCAPE_SKIP,   // after ESC and an intermediate character: one more belongs to it
-    STATE_CONTROL,       // after ESC [
-    STATE_STRING,        // after ESC ] and the like, up to BEL or ESC backslash
-    STATE_STRING_ESCAPE,
-} state_t;
 
 typedef struct _pen_t {
     uint8_t foreground;
@@ -62,16 +41,6 @@ static position_t at, saved;
 static bool cursor_visible;
 static bool wraps;
 static unsigned int margin_top, margin_bottom; // the rows that scroll, both included
-
-static state_t state;
-static unsigned int parameters[PARAMETERS_MAX];
-static unsigned int parameter_count;
-static bool private_sequence; // ESC [ ?
-static bool unknown_sequence; // is read to its end and ignored
-
-static uint32_t utf8_character;
-static uint32_t utf8_least; // a shorter encoding is an error
-static unsigned int utf8_missing;
 
 static unsigned int min(unsigned int a, unsigned int b) {
     return a < b ? a : b;
@@ -170,8 +139,7 @@ void terminal_init(unsigned int columns_wanted, unsigned int rows_wanted) {
     }
     changed_first = rows;
     changed_end = 0;
-    state = STATE_TEXT;
-    utf8_missing = 0;
+    escapes_reset();
     reset();
 }
 
@@ -194,7 +162,7 @@ void terminal_touch(void) {
     changed(0, rows);
 }
 
-static void put(uint32_t character) {
+void terminal_put(uint32_t character) {
     if (at.column == columns) {
         if (wraps) {
             at.column = 0;
@@ -207,75 +175,50 @@ static void put(uint32_t character) {
     changed(at.row, at.row + 1);
 }
 
-static void put_byte(uint8_t byte) {
-    if (utf8_missing > 0) {
-        if ((byte & 0xc0) == 0x80) {
-            utf8_character = utf8_character << 6 | (byte & 0x3f);
-            if (--utf8_missing == 0) {
-                bool wrong = utf8_character < utf8_least || utf8_character > 0xffff
-                    || (utf8_character >= 0xd800 && utf8_character <= 0xdfff);
-                put(wrong ? TERMINAL_REPLACEMENT : utf8_character);
-            }
-            return;
-        }
-        utf8_missing = 0;
-        put(TERMINAL_REPLACEMENT);
-    }
-    if (byte < 0x80) {
-        if (byte >= ' ' && byte != DEL) {
-            put(byte);
-        }
-    } else if (byte >= 0xc2 && byte < 0xe0) {
-        utf8_missing = 1;
-        utf8_least = 0x80;
-        utf8_character = byte & 0x1f;
-    } else if (byte >= 0xe0 && byte < 0xf0) {
-        utf8_missing = 2;
-        utf8_least = 0x800;
-        utf8_character = byte & 0x0f;
-    } else if (byte >= 0xf0 && byte < 0xf5) {
-        utf8_missing = 3;
-        utf8_least = 0x10000;
-        utf8_character = byte & 0x07;
-    } else {
-        put(TERMINAL_REPLACEMENT);
-    }
-}
-
-// Returns whether the byte is a control character that acts in a sequence too.
-static bool control(uint8_t byte) {
+void terminal_control(uint8_t byte) {
     switch (byte) {
         case BS:
             at.column = min(at.column, columns - 1);
             if (at.column > 0) {
                 --at.column;
             }
-            return true;
+            break;
         case HT:
             at.column = min((at.column / TAB_WIDTH + 1) * TAB_WIDTH, columns - 1);
-            return true;
+            break;
         case LF:
         case VT:
         case FF:
             line_feed();
-            return true;
+            break;
         case CR:
             at.column = 0;
-            return true;
-        case CAN:
-        case SUB:
-            state = STATE_TEXT;
-            return true;
-        case ESC:
-            state = STATE_ESCAPE;
-            return true;
-        default:
-            return byte < ' ';
+            break;
     }
 }
 
-static unsigned int parameter(unsigned int index, unsigned int missing) {
-    return index < parameter_count && parameters[index] != 0 ? parameters[index] : missing;
+void terminal_escape(char final) {
+    switch (final) {
+        case '7':
+            saved = at;
+            break;
+        case '8':
+            at = saved;
+            break;
+        case 'D':
+            line_feed();
+            break;
+        case 'E':
+            at.column = 0;
+            line_feed();
+            break;
+        case 'M':
+            reverse_line_feed();
+            break;
+        case 'c':
+            reset();
+            break;
+    }
 }
 
 // Row and column count from 1.
@@ -342,26 +285,26 @@ static unsigned int cube_level(unsigned int intensity) {
 }
 
 // Reads what follows 38 or 48, and returns the index of the last parameter taken.
-static unsigned int extended_colour(unsigned int index, uint8_t *colour) {
-    unsigned int kind = parameter(index + 1, 0);
-    if (kind == 5 && index + 2 < parameter_count) {
-        *colour = (uint8_t)min(parameters[index + 2], UINT8_MAX);
+static unsigned int extended_colour(const escapes_sequence_t *sequence, unsigned int index, uint8_t *colour) {
+    unsigned int kind = escapes_parameter(sequence, index + 1, 0);
+    if (kind == 5 && index + 2 < sequence->count) {
+        *colour = (uint8_t)min(sequence->parameters[index + 2], UINT8_MAX);
         return index + 2;
     }
-    if (kind == 2 && index + 4 < parameter_count) {
-        const unsigned int *rgb = &parameters[index + 2];
+    if (kind == 2 && index + 4 < sequence->count) {
+        const unsigned int *rgb = &sequence->parameters[index + 2];
         *colour = (uint8_t)(TERMINAL_COLOUR_CUBE + 36 * cube_level(rgb[0]) + 6 * cube_level(rgb[1]) + cube_level(rgb[2]));
         return index + 4;
     }
-    return parameter_count;
+    return sequence->count;
 }
 
-static void select_rendition(void) {
-    if (parameter_count == 0) {
+static void select_rendition(const escapes_sequence_t *sequence) {
+    if (sequence->count == 0) {
         at.pen = pen_default;
     }
-    for (unsigned int i = 0; i < parameter_count; ++i) {
-        unsigned int code = parameters[i];
+    for (unsigned int i = 0; i < sequence->count; ++i) {
+        unsigned int code = sequence->parameters[i];
         switch (code) {
             case 0:
                 at.pen = pen_default;
@@ -379,13 +322,13 @@ static void select_rendition(void) {
                 at.pen.reverse = false;
                 break;
             case 38:
-                i = extended_colour(i, &at.pen.foreground);
+                i = extended_colour(sequence, i, &at.pen.foreground);
                 break;
             case 39:
                 at.pen.foreground = FOREGROUND_DEFAULT;
                 break;
             case 48:
-                i = extended_colour(i, &at.pen.background);
+                i = extended_colour(sequence, i, &at.pen.background);
                 break;
             case 49:
                 at.pen.background = BACKGROUND_DEFAULT;
@@ -405,8 +348,8 @@ static void select_rendition(void) {
     }
 }
 
-static void set_margins(void) {
-    unsigned int top = parameter(0, 1), bottom = min(parameter(1, rows), rows);
+static void set_margins(const escapes_sequence_t *sequence) {
+    unsigned int top = escapes_parameter(sequence, 0, 1), bottom = min(escapes_parameter(sequence, 1, rows), rows);
     if (top < bottom) {
         margin_top = top - 1;
         margin_bottom = bottom - 1;
@@ -414,25 +357,25 @@ static void set_margins(void) {
     }
 }
 
-static void set_private_mode(bool on) {
-    for (unsigned int i = 0; i < parameter_count; ++i) {
-        if (parameters[i] == 7) {
+static void set_private_mode(const escapes_sequence_t *sequence, bool on) {
+    for (unsigned int i = 0; i < sequence->count; ++i) {
+        if (sequence->parameters[i] == 7) {
             wraps = on;
-        } else if (parameters[i] == 25) {
+        } else if (sequence->parameters[i] == 25) {
             cursor_visible = on;
         }
     }
 }
 
-static void run_private_sequence(char final) {
-    if (final == 'h' || final == 'l') {
-        set_private_mode(final == 'h');
+void terminal_sequence(const escapes_sequence_t *sequence) {
+    if (sequence->private) {
+        if (sequence->final == 'h' || sequence->final == 'l') {
+            set_private_mode(sequence, sequence->final == 'h');
+        }
+        return;
     }
-}
-
-static void run_sequence(char final) {
-    unsigned int count = parameter(0, 1);
-    switch (final) {
+    unsigned int count = escapes_parameter(sequence, 0, 1);
+    switch (sequence->final) {
         case '@':
             shift_cells(count, true);
             break;
@@ -465,13 +408,13 @@ static void run_sequence(char final) {
             break;
         case 'H':
         case 'f':
-            move_to(count, parameter(1, 1));
+            move_to(count, escapes_parameter(sequence, 1, 1));
             break;
         case 'J':
-            erase_in_display(parameter(0, 0));
+            erase_in_display(escapes_parameter(sequence, 0, 0));
             break;
         case 'K':
-            erase_in_line(parameter(0, 0));
+            erase_in_line(escapes_parameter(sequence, 0, 0));
             break;
         case 'L':
             shift_rows(count, false);
@@ -495,10 +438,10 @@ static void run_sequence(char final) {
             at.row = min(count, rows) - 1;
             break;
         case 'm':
-            select_rendition();
+            select_rendition(sequence);
             break;
         case 'r':
-            set_margins();
+            set_margins(sequence);
             break;
         case 's':
             saved = at;
@@ -509,127 +452,10 @@ static void run_sequence(char final) {
     }
 }
 
-static void escape_byte(uint8_t byte) {
-    state = STATE_TEXT;
-    switch (byte) {
-        case '[':
-            state = STATE_CONTROL;
-            parameter_count = 0;
-            private_sequence = unknown_sequence = false;
-            break;
-        case ']':
-        case 'P':
-        case 'X':
-        case '^':
-        case '_':
-            state = STATE_STRING;
-            break;
-        case '7':
-            saved = at;
-            break;
-        case '8':
-            at = saved;
-            break;
-        case 'D':
-            line_feed();
-            break;
-        case 'E':
-            at.column = 0;
-            line_feed();
-            break;
-        case 'M':
-            reverse_line_feed();
-            break;
-        case 'c':
-            reset();
-            break;
-        default:
-            if (byte >= ' ' && byte < '0') {
-                state = STATE_ESCAPE_SKIP;
-            }
-            break;
-    }
-}
-
-static void control_byte(uint8_t byte) {
-    if (byte >= '0' && byte <= '9') {
-        if (parameter_count == 0) {
-            parameters[parameter_count++] = 0;
-        }
-        unsigned int *last = &parameters[parameter_count - 1];
-        *last = min(*last * 10 + (byte - '0'), PARAMETER_MAX);
-    } else if (byte == ';') {
-        if (parameter_count == 0) {
-            parameters[parameter_count++] = 0;
-        }
-        if (parameter_count == PARAMETERS_MAX) {
-            unknown_sequence = true;
-        } else {
-            parameters[parameter_count++] = 0;
-        }
-    } else if (byte == '?') {
-        private_sequence = true;
-    } else if (byte >= '@' && byte <= '~') {
-        state = STATE_TEXT;
-        if (unknown_sequence) {
-            return;
-        }
-        if (private_sequence) {
-            run_private_sequence((char)byte);
-        } else {
-            run_sequence((char)byte);
-        }
-    } else {
-        unknown_sequence = true;
-    }
-}
-
-static void write_byte(uint8_t byte) {
-    switch (state) {
-        case STATE_STRING:
-            if (byte == ESC) {
-                state = STATE_STRING_ESCAPE;
-            } else if (byte == BEL || byte == CAN || byte == SUB) {
-                state = STATE_TEXT;
-            }
-            return;
-        case STATE_STRING_ESCAPE:
-            state = STATE_ESCAPE;
-            if (byte == '\\') {
-                state = STATE_TEXT;
-                return;
-            }
-            break;
-        default:
-            break;
-    }
-    if (byte < ' ' && utf8_missing > 0) {
-        utf8_missing = 0;
-        put(TERMINAL_REPLACEMENT);
-    }
-    if (control(byte)) {
-        return;
-    }
-    switch (state) {
-        case STATE_TEXT:
-            put_byte(byte);
-            break;
-        case STATE_ESCAPE:
-            escape_byte(byte);
-            break;
-        case STATE_CONTROL:
-            control_byte(byte);
-            break;
-        default:
-            state = STATE_TEXT;
-            break;
-    }
-}
-
 // Puts plain text into the rest of the row, and returns how many bytes that took:
 // most output is that, and this is several times as fast as byte by byte.
 static size_t write_plain(const char *str, size_t len) {
-    if (state != STATE_TEXT || utf8_missing > 0) {
+    if (!escapes_is_between()) {
         return 0;
     }
     size_t count = 0, room = columns - at.column;
@@ -651,7 +477,7 @@ void terminal_write(const char *str, size_t len) {
         changed(at.row, at.row + 1);
         i += count;
         if (count == 0) {
-            write_byte((uint8_t)str[i++]);
+            escapes_read((uint8_t)str[i++]);
         }
     }
     changed(at.row, at.row + 1);

@@ -1,4 +1,4 @@
-"""kernel/terminal.c, compiled for the host: against pyte, a terminal in Python, and by hand where pyte differs.
+"""kernel/terminal.c and escapes.c, compiled for the host: against pyte, a terminal in Python, and by hand where pyte differs.
 
 PFM_SOAK makes the random test so many times as long.
 """
@@ -76,7 +76,7 @@ class Terminal:
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("terminal") / "terminal.so"
-    source = qemu.ROOT / "kernel" / "terminal.c"
+    sources = [qemu.ROOT / "kernel" / name for name in ("terminal.c", "escapes.c")]
     strict = [
         "-Wall",
         "-Wextra",
@@ -84,7 +84,7 @@ def library(tmp_path_factory):
         "-fsanitize=undefined",
         "-fsanitize-undefined-trap-on-error",
     ]
-    command = ["gcc", "-std=gnu11", "-O1", "-shared", "-fPIC", *strict, "-o", path, source]
+    command = ["gcc", "-std=gnu11", "-O1", "-shared", "-fPIC", *strict, "-o", path, *sources]
     subprocess.run(command, check=True, timeout=60)
     library = ctypes.CDLL(str(path))
     library.terminal_row.restype = ctypes.POINTER(Cell)
