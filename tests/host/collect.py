@@ -43,6 +43,11 @@ class Run:
         named = [result for result in self.report.results if result.test == test]
         return [result for result in named if result.module == module]
 
+    def assert_all_passed(self):
+        """Every test passed, none was skipped, and the machine ended as it should."""
+        assert (self.report.failed, self.problems) == ([], []), self.output
+        assert [result.name for result in self.report.results if result.skipped] == []
+
 
 @functools.cache
 def run_unit(path, options):
@@ -64,10 +69,9 @@ def run_unit(path, options):
     return Run(output.decode(errors="replace"), status, 0)
 
 
-@functools.cache
-def run_boot(way):
-    """The run of the kernel's self tests on one way to boot."""
-    with qemu.Machine(way.with_cmdline("selftest"), BOOT_TIMEOUT, silence=SILENCE) as machine:
+def run_machine(boot):
+    """The run of the self tests that the boot's command line names."""
+    with qemu.Machine(boot, BOOT_TIMEOUT, silence=SILENCE) as machine:
         try:
             machine.read_all()
             status = machine.wait(timeout=SILENCE).name
@@ -75,6 +79,12 @@ def run_boot(way):
             status = str(e)
         output = machine.transcript.decode(errors="replace") + machine.complaint()
     return Run(output, status, qemu.Ending.OK.name)
+
+
+@functools.cache
+def run_boot(way):
+    """The run of the kernel's self tests on one way to boot."""
+    return run_machine(way.with_cmdline("selftest"))
 
 
 def test_lines(path):

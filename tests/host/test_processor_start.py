@@ -91,8 +91,7 @@ def _self_test(flags, cpu="max", processors=2):
         qemuflags=f"{flags} -cpu {cpu}",
     )
     run = collect.run_machine(boot)
-    assert (run.report.failed, run.problems) == ([], []), run.output
-    assert [result.name for result in run.report.results if result.skipped] == []
+    run.assert_all_passed()
     return run.output
 
 

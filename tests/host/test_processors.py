@@ -39,8 +39,7 @@ while not (turns[0] != before[0] and turns[1] != before[1]):
 """
 
 
-# Seconds for a machine, and without a byte from it.
-TIMEOUT = 200
+# Seconds without a byte from a machine.
 SILENCE = 60
 
 
@@ -225,15 +224,7 @@ def test_self_tests_of_threads(micropython, processors):
         cmdline=f"selftest=test_threads processors={processors}",
         qemuflags=f"-smp {processors} -accel tcg,thread=multi",
     )
-    with qemu.Machine(boot, TIMEOUT, silence=SILENCE) as machine:
-        machine.read_all()
-        run = collect.Run(
-            machine.transcript.decode(errors="replace"),
-            machine.wait(SILENCE).name,
-            qemu.Ending.OK.name,
-        )
-    assert (run.report.failed, run.problems) == ([], []), run.output
-    assert [result.name for result in run.report.results if result.skipped] == []
+    collect.run_machine(boot).assert_all_passed()
 
 
 def test_processor_that_is_not_there_is_left_out(micropython):

@@ -5,11 +5,18 @@ import gc
 import time
 from array import array
 
+import apic
+import cpu
 import critical
 import machine
 from ktap import equal, raises, skip
 
 from pfm import PFM, Cache, LockTimeoutError, PageFlags
+
+# Intel SDM volume 3, 11.12.1: IA32_APIC_BASE and its bit EXTD; CPUID leaf 1, ECX.
+_APIC_BASE = 0x1B
+_APIC_BASE_X2APIC = 1 << 10
+_CPUID_X2APIC = 1 << 21
 
 # Rounds of work, and how long all processors may take for them.
 _ROUNDS = 300
@@ -78,6 +85,23 @@ def test_each_thread_has_a_processor():
 
     _Team(work).run()
     equal(sorted(seen), list(range(1, machine.cpus() + 1)))
+
+
+def test_every_local_apic_is_in_x2apic_mode_where_there_is_one():
+    modes = bytearray(machine.cpus())
+    ids = array("I", [0] * machine.cpus())
+    here = bytearray(machine.cpus())
+
+    def work(number):
+        _meet(here, number)
+        modes[number] = cpu.rdmsr(_APIC_BASE) & _APIC_BASE_X2APIC != 0
+        ids[number] = apic.read_id(virt)
+
+    virt = apic.registers(PFM)
+    _Team(work).run()
+    has_mode = cpu.cpuid(1)[2] & _CPUID_X2APIC != 0
+    equal(list(modes), [has_mode] * machine.cpus())
+    equal(len(set(ids)), machine.cpus())
 
 
 def test_no_thread_without_a_free_processor():

@@ -122,6 +122,11 @@ static inline void cpu_store_fence(void) {
     __asm__ volatile ("sfence" : : : "memory");
 }
 
+// Lets no later instruction begin before all earlier stores are visible.
+static inline void cpu_store_barrier(void) {
+    __asm__ volatile ("mfence; lfence" : : : "memory");
+}
+
 static inline void cpu_hlt(void) {
     __asm__ volatile ("hlt" : : : "memory");
 }

@@ -92,8 +92,8 @@ static void apic_write(unsigned int offset, uint32_t value) {
 static void send(const smp_cpu_t *cpu, uint32_t command) {
     command |= ICR_ASSERT;
     if (apic_virt == 0) {
-        // Unlike a store, this write does not wait for the stores before it.
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        // Unlike a store, this write does not wait for the stores before it (SDM, 11.12.3).
+        cpu_store_barrier();
         cpu_wrmsr(MSR_X2APIC + (APIC_ICR_LOW >> 4), (uint64_t)cpu->apic_id << 32 | command);
         return;
     }

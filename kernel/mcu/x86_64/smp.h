@@ -18,7 +18,7 @@
 
 // The processor's number is also its context's in pfm/lock.py, from 1 on.
 #define SMP_BOOT_NUMBER 1
-// One array of pointers; APIC IDs of 8 bits number no more.
+// One array of pointers; pfm's manager takes no more.
 #define SMP_PROCESSORS_MAX 255
 
 #define SMP_OVERFLOW_STACK_SIZE 8192

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The local APIC: lets the legacy interrupt controllers and the NMI reach the processor.
+"""The local APIC: lets the legacy interrupt controllers and the NMI reach the processor, and
+processors interrupt one another.
 
 The controllers' timer interrupt ends a halt; the NMI makes a hung machine print a fault report.
 Newer loaders leave both inputs masked.  Source: Intel SDM volume 3, chapter 11.
@@ -16,6 +17,9 @@ _APIC_BASE = const(0x1B)
 _ENABLED = const(1 << 11)
 _X2APIC = const(1 << 10)
 _BASE_PHYS = const(0x000F_FFFF_FFFF_F000)
+
+# Whether there is an x2APIC mode: leaf 1, ECX (11.12.1).
+_CPUID_X2APIC = const(1 << 21)
 
 # Registers: their offset in the page, and in x2APIC mode their MSR (table 11-6).
 _ID = const(0x20)
@@ -36,6 +40,23 @@ _LINT0_EXTINT = const(0x700)
 # Delivered as NMI, not masked; PCs wire the NMI to LINT1 (MultiProcessor Specification 1.4,
 # 3.6.2.1).
 _LINT1_NMI = const(0x400)
+
+
+def is_enabled():
+    """Return whether this processor's local APIC is there and on."""
+    return bool(cpu.rdmsr(_APIC_BASE) & _ENABLED)
+
+
+def enter_x2apic():
+    """Put this processor's local APIC in x2APIC mode, if there is one; return whether it is in it.
+
+    It must be on.  The inputs stay routed as they are.  Only a reset ends this mode (11.12.5).
+    """
+    base = cpu.rdmsr(_APIC_BASE)
+    if not base & _X2APIC and cpu.cpuid(1)[2] & _CPUID_X2APIC:
+        base |= _X2APIC
+        cpu.wrmsr(_APIC_BASE, base)
+    return bool(base & _X2APIC)
 
 
 def registers(manager):
@@ -70,6 +91,8 @@ def send(virt, apic_id, command):
         write(virt, _ICR_HIGH, apic_id << _ICR_DESTINATION_SHIFT)
         write(virt, _ICR_LOW, command)
     else:
+        # The write waits for no earlier store unless an instruction before it does (11.12.3).
+        cpu.cpuid(0)
         write(virt, _ICR_LOW, apic_id << 32 | command)
 
 
@@ -79,7 +102,7 @@ def route_legacy_interrupts(manager):
     Maps the local APIC's page into `manager.space` if it is not mapped.  Returns whether the
     timer's interrupt arrives now.
     """
-    if cpu.rdmsr(_APIC_BASE) & _ENABLED:
+    if is_enabled():
         virt = registers(manager)
         write(virt, _SPURIOUS, _SPURIOUS_ENABLED)
         write(virt, _LINT1, _LINT1_NMI)

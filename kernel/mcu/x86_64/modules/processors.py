@@ -81,14 +81,20 @@ def start(manager, wanted):
     """Start processors until `wanted` run, the caller included; print how many do.
 
     One that does not answer is named and left out, and so are those for which no memory is
-    left.  To be called once, before any thread.
+    left.  To be called once, before any thread.  Where the processor has an x2APIC mode, all of
+    them are in it afterwards.
     """
+    if not apic.is_enabled():
+        print("Processors   1, without a local APIC to start others by")
+        return
     virt = apic.registers(manager)
     own = apic.read_id(virt)
     ids = [apic_id for apic_id in _apic_ids() if apic_id != own]
     found = 1 + len(ids)
     running = 1
     if ids and wanted > 1:
+        if apic.enter_x2apic():
+            virt = 0
         smp.set_apic(virt)
         running += _start_all(manager, virt, ids, min(wanted, found) - 1)
     print("Processors   {} of {}".format(running, found))
