@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "smp.h"
+#include "smp_vector.h"
 
 // In trampoline.S.
 extern const char smp_trampoline_start[], smp_trampoline_end[];
@@ -68,6 +69,7 @@ static const mp_rom_map_elem_t smp_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_entry), MP_ROM_PTR(&mod_entry_obj) },
     { MP_ROM_QSTR(MP_QSTR_accept), MP_ROM_PTR(&mod_accept_obj) },
     { MP_ROM_QSTR(MP_QSTR_STATE_SIZE), MP_ROM_INT(sizeof(smp_cpu_t)) },
+    { MP_ROM_QSTR(MP_QSTR_VECTOR), MP_ROM_INT(SMP_VECTOR) },
     { MP_ROM_QSTR(MP_QSTR_PROCESSORS_MAX), MP_ROM_INT(SMP_PROCESSORS_MAX) },
 };
 static MP_DEFINE_CONST_DICT(smp_module_globals, smp_module_globals_table);

@@ -8,6 +8,7 @@ Newer loaders leave both inputs masked.  Source: Intel SDM volume 3, chapter 11.
 
 import cpu
 import machine
+import smp
 from micropython import const
 
 from pfm.address import PAGE_SIZE
@@ -37,6 +38,10 @@ _ICR_DESTINATION_SHIFT = const(24)
 _SPURIOUS_ENABLED = const(0x1FF)
 # The vector comes from the external controller; not masked (figure 11-8).
 _LINT0_EXTINT = const(0x700)
+# Where a device writes the vector, for the processor with this APIC ID of 8 bits (11.11.1).
+_MESSAGE_PHYS = const(0xFEE0_0000)
+_MESSAGE_ID_SHIFT = const(12)
+_MESSAGE_ID_END = const(255)
 # Delivered as NMI, not masked; PCs wire the NMI to LINT1 (MultiProcessor Specification 1.4,
 # 3.6.2.1).
 _LINT1_NMI = const(0x400)
@@ -109,3 +114,20 @@ def route_legacy_interrupts(manager):
         if not cpu.irq_check():
             write(virt, _LINT0, _LINT0_EXTINT)
     return cpu.irq_check()
+
+
+def message(manager):
+    """Return (address, value) of the write by which a device ends a halt of this processor.
+
+    Maps the local APIC's page into `manager.space` if it is not mapped.  None if there is no
+    local APIC, or if its ID does not fit.  Source: SDM volume 3, 11.11 "Message Signalled
+    Interrupts".
+    """
+    if not is_enabled():
+        return None
+    virt = registers(manager)
+    apic_id = read_id(virt)
+    if apic_id >= _MESSAGE_ID_END:
+        return None
+    smp.set_apic(virt)
+    return _MESSAGE_PHYS | apic_id << _MESSAGE_ID_SHIFT, smp.VECTOR

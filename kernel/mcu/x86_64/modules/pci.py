@@ -64,6 +64,16 @@ _MEMORY_ADDRESS = const(0xFFFF_FFF0)
 VENDOR_SPECIFIC = const(0x09)
 _HOST_BRIDGE = const(0x0600)
 
+# 6.8.2: the capability MSI-X, its control, the place of its table, an entry of which has 16 bytes.
+MSIX = const(0x11)
+_MSIX_CONTROL = const(2)
+_MSIX_LAST = const(0x7FF)
+_MSIX_ENABLE = const(1 << 15)
+_MSIX_MASK_ALL = const(1 << 14)
+_MSIX_TABLE = const(4)
+_MSIX_BAR_MASK = const(7)
+_MSIX_ENTRY_SHIFT = const(4)
+
 # Virtio 1.2, 4.1.4: struct virtio_pci_cap.
 _VIRTIO_TYPE = const(3)
 _VIRTIO_BAR = const(4)
@@ -320,6 +330,27 @@ class Function:
                     raise PCIError(self, "{!r} has no memory address".format(bar))
                 return PFM.space.map_io(bar.phys, bar.size)
         raise PCIError(self, "no BAR {}".format(number))
+
+    def send_messages(self, number, phys, data):
+        """Have it send its interrupt `number` as a message: a write of `data`, 32 bits, at `phys`.
+
+        Returns False if it has no such message (MSI-X).  Its other messages stay masked.
+        Raises PCIError and what `map_io` raises.
+        """
+        for capability in self.capabilities():
+            if capability.id == MSIX:
+                control = capability.read16(_MSIX_CONTROL)
+                if number > control & _MSIX_LAST:
+                    return False
+                place = capability.read32(_MSIX_TABLE)
+                entry = self.bar(place & _MSIX_BAR_MASK) + (place & ~_MSIX_BAR_MASK)
+                entry += number << _MSIX_ENTRY_SHIFT
+                for at, value in enumerate((phys & 0xFFFF_FFFF, phys >> 32, data, 0)):
+                    machine.mem32[entry + 4 * at] = value
+                control = control & ~_MSIX_MASK_ALL | _MSIX_ENABLE
+                self.write16(capability.offset + _MSIX_CONTROL, control)
+                return True
+        return False
 
     def __repr__(self):
         return "{}  {:04x}   {:04x}   {:02x}.{:02x}  {}".format(
