@@ -32,6 +32,11 @@ DIRECT = "direct"
 # The port for the guest's exit code: QEMU ends with status (code << 1) | 1.
 DEBUG_EXIT = "isa-debug-exit,iobase=0xf4,iosize=0x04"
 
+# The chardevs of the serial port and of the virtio console, whose port has this name, too:
+# kernel/modules/virtioconsole.py knows it by that.
+SERIAL = "serial"
+CONSOLE = "console"
+
 # The word of the command line by which the kernel formats a blank disk.
 FORMAT = "format=fat"
 
@@ -221,13 +226,32 @@ def _cmdline(boot):
     return f"{boot.cmdline} {FORMAT}".strip() if blank else boot.cmdline
 
 
-def read_device(process, timeout):
+def to_file(path):
+    """Return the chardev that writes to a file."""
+    return "file,path=" + str(path).replace(",", ",,")
+
+
+def console(chardev):
+    """Return the options for a virtio console on this chardev, beside the serial port."""
+    return [
+        *["-chardev", f"{chardev},id={CONSOLE}"],
+        # Without ioeventfd output is on its way at once, not after a turn of QEMU's main loop.
+        *["-device", "virtio-serial-pci,disable-legacy=on,max_ports=2,ioeventfd=off"],
+        # A virtserialport waits for its reader, where a virtconsole loses output.
+        *["-device", f"virtserialport,chardev={CONSOLE},name={CONSOLE}"],
+    ]
+
+
+def read_device(process, timeout, name=SERIAL):
     """Return the name of the pty that a Process has for its chardev "pty".
 
-    Its standard output is a pipe. Returns None if QEMU names none within timeout seconds."""
+    It is the one of the serial port, or with the name CONSOLE of the virtio console. The
+    process's standard output is a pipe. Returns None if QEMU names none within timeout seconds.
+    """
     said = b""
     deadline = time.monotonic() + timeout
-    while not (match := re.search(rb"redirected to (/dev/\S+) ", said)):
+    named = rb"redirected to (/dev/\S+) \(label " + name.encode()
+    while not (match := re.search(named, said)):
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([process.popen.stdout], [], [], left)[0]:
             return None
@@ -242,7 +266,7 @@ def command(boot, chardev, extra=()):
     """Return QEMU's command line, with the guest's serial port on this chardev.
 
     If chardev is None, the guest has no serial port."""
-    serial = ["-chardev", f"{chardev},id=serial", "-serial", "chardev:serial"]
+    serial = ["-chardev", f"{chardev},id={SERIAL}", "-serial", f"chardev:{SERIAL}"]
     return [
         "qemu-system-x86_64",
         *["-display", "none", "-no-reboot", "-nic", "none", "-device", DEBUG_EXIT],
@@ -330,10 +354,17 @@ class Machine(Process):
 
     read, write and inWaiting are what MicroPython's pyboard.py needs of a serial port. silence
     is how many seconds may pass without expected output. transcript holds every byte received.
-    Each reader raises MachineEnded or MachineSilent."""
+    Each reader raises MachineEnded or MachineSilent.
 
-    def __init__(self, boot, timeout, silence=None, extra=()):
-        argv = command(boot, "stdio,signal=off", extra)
+    With a file serial_log this process has a virtio console instead, and what the serial port
+    says goes to the file."""
+
+    def __init__(self, boot, timeout, silence=None, extra=(), serial_log=None):
+        mine = "stdio,signal=off"
+        if serial_log:
+            argv = command(boot, to_file(serial_log), [*console(mine), *extra])
+        else:
+            argv = command(boot, mine, extra)
         super().__init__(argv, timeout, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.silence = silence
         self.transcript = bytearray()

@@ -18,7 +18,11 @@ void irq_init(void);
 // interrupt arrives.  Until it does, irq_wait() only pauses.
 bool irq_check(void);
 
-// Halts until the serial port or the keyboard has input, or the timer ticks.
+// Has the processor take the interrupts that are pending.
+void irq_take_pending(void);
+
+// Halts until the serial port, the virtio console or the keyboard has input, or the
+// timer ticks.
 void irq_wait(void);
 
 #endif // KERNEL_IRQ_H

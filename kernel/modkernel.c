@@ -21,6 +21,7 @@
 #include "power.h"
 #include "pytrace.h"
 #include "screen.h"
+#include "virtioconsole.h"
 
 // Kept over soft resets, zero at power on; Python defines the layout.
 #define STATE_SIZE 4096
@@ -168,6 +169,33 @@ static mp_obj_t kernel_keymap(mp_obj_t table_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(kernel_keymap_obj, kernel_keymap);
 
+static virtioconsole_queue_t console_queue(mp_obj_t parts_in) {
+    mp_obj_t *parts;
+    mp_obj_get_array_fixed_n(parts_in, 4, &parts);
+    return (virtioconsole_queue_t) {
+        .virt = (uintptr_t)mp_obj_get_int_truncated(parts[0]),
+        .buffers_virt = (uintptr_t)mp_obj_get_int_truncated(parts[1]),
+        .notify_virt = (uintptr_t)mp_obj_get_int_truncated(parts[2]),
+        .number = (uint16_t)mp_obj_get_int_truncated(parts[3]),
+    };
+}
+
+// console(received, sent, status_virt): has input and output use a virtio console,
+// as virtioconsole.py has set it up: two queues as (virtual address, that of the
+// buffers, where to notify the device, number), and where the device's status is.
+// console(): whether they use one.
+static mp_obj_t kernel_console(size_t n_args, const mp_obj_t *args) {
+    if (n_args == 3) {
+        virtioconsole_queue_t received = console_queue(args[0]);
+        virtioconsole_queue_t sent = console_queue(args[1]);
+        virtioconsole_start(&received, &sent, (uintptr_t)mp_obj_get_int_truncated(args[2]));
+    } else if (n_args > 0) {
+        mp_raise_TypeError(MP_ERROR_TEXT("a console has two queues and a status"));
+    }
+    return mp_obj_new_bool(virtioconsole_running());
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(kernel_console_obj, 0, 3, kernel_console);
+
 // A place as a number: line << 32 | function << 16 | file, the last two as qstrs.
 #define SITE_LINE_SHIFT 32
 #define SITE_FUNCTION_SHIFT 16
@@ -221,6 +249,7 @@ static const mp_rom_map_elem_t kernel_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&kernel_version_obj) },
     { MP_ROM_QSTR(MP_QSTR_call_place), MP_ROM_PTR(&kernel_call_place_obj) },
     { MP_ROM_QSTR(MP_QSTR_call_site), MP_ROM_PTR(&kernel_call_site_obj) },
+    { MP_ROM_QSTR(MP_QSTR_console), MP_ROM_PTR(&kernel_console_obj) },
     { MP_ROM_QSTR(MP_QSTR_exit), MP_ROM_PTR(&kernel_exit_obj) },
     { MP_ROM_QSTR(MP_QSTR_segments), MP_ROM_PTR(&kernel_segments_obj) },
     { MP_ROM_QSTR(MP_QSTR_stack), MP_ROM_PTR(&kernel_stack_obj) },

@@ -10,6 +10,7 @@
 #include "kernel/main.h"
 #include "kernel/power.h"
 #include "kernel/uart.h"
+#include "kernel/virtioconsole.h"
 #include "smp.h"
 
 #define MICROPY_PY_MACHINE_EXTRA_GLOBALS \
@@ -49,6 +50,7 @@ static void call_acpipower(qstr name) {
 NORETURN static void mp_machine_reset(void) {
     files_sync();
     uart_tx_flush();
+    virtioconsole_tx_flush();
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         call_acpipower(MP_QSTR_reset);
@@ -63,6 +65,7 @@ NORETURN static void mp_machine_reset(void) {
 static mp_obj_t machine_poweroff(void) {
     files_sync();
     uart_tx_flush();
+    virtioconsole_tx_flush();
     power_debug_exit(EXIT_OK);
     call_acpipower(MP_QSTR_poweroff);
     return mp_const_none;

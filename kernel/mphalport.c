@@ -13,6 +13,7 @@
 #include "screen.h"
 #include "smp.h"
 #include "uart.h"
+#include "virtioconsole.h"
 
 // Jumps of bytecode between two reads of the clock, and the least time between
 // two polls of the serial port, which cost as much as 10 to 50 jumps each.
@@ -44,16 +45,21 @@ static void put_typed(const char *str, size_t len) {
     }
 }
 
-void mp_hal_poll_stdin(void) {
+// When the buffer is full the rest stays where it is, as flow control.
+static void put_received(size_t (*rx)(uint8_t *buf, size_t size)) {
     uint8_t received[64];
     size_t len;
-    smp_lock(&stdin_lock);
-    // When the buffer is full the rest stays in the UART, as flow control.
-    while ((len = uart_rx(received, MIN(sizeof(received), ringbuf_free(&stdin_ringbuf)))) > 0) {
+    while ((len = rx(received, MIN(sizeof(received), ringbuf_free(&stdin_ringbuf)))) > 0) {
         for (size_t i = 0; i < len; ++i) {
             put_char(received[i]);
         }
     }
+}
+
+void mp_hal_poll_stdin(void) {
+    smp_lock(&stdin_lock);
+    put_received(uart_rx);
+    put_received(virtioconsole_rx);
     keyboard_poll(put_typed);
     smp_unlock(&stdin_lock);
 }
@@ -121,13 +127,28 @@ void mp_hal_vm_hook(void) {
     }
 }
 
+// Input of the virtio console that comes after the look ends the halt, since
+// interrupts are off before.
+static void halt(void) {
+    bool enabled = cpu_irq_disable();
+    bool full = ringbuf_free(&stdin_ringbuf) == 0;
+    if (full || !virtioconsole_rx_interrupt(true)) {
+        irq_wait();
+    }
+    if (!full) {
+        virtioconsole_rx_interrupt(false);
+        irq_take_pending();
+    }
+    cpu_irq_restore(enabled);
+}
+
 void mp_hal_wait(mp_int_t timeout_ms) {
     tick_screen();
     bool long_enough = timeout_ms < 0 || timeout_ms >= IRQ_TICK_MS;
     if (long_enough && !mp_thread_is_main_thread()) {
         smp_wait(IRQ_TICK_MS);
     } else if (long_enough && timers_left_ms() >= IRQ_TICK_MS) {
-        irq_wait();
+        halt();
     } else {
         smp_relax();
     }
@@ -172,6 +193,7 @@ int mp_hal_stdin_rx_chr(void) {
 mp_uint_t mp_hal_stdout_tx_strn(const char *str, size_t len) {
     smp_lock(&stdout_lock);
     uart_tx_strn(str, len);
+    virtioconsole_tx_strn(str, len);
     screen_write(str, len);
     smp_unlock(&stdout_lock);
     return len;

@@ -25,8 +25,8 @@
 // Does what is due: polls standard input, and schedules the callbacks of soft timers.
 void mp_hal_poll(void);
 
-// Moves what the serial port has received and the keyboard has typed to the input
-// buffer, and schedules a KeyboardInterrupt when the interrupt character is among it.
+// Moves what the serial port and the virtio console have received and the keyboard has
+// typed to the input buffer, and schedules a KeyboardInterrupt when the interrupt character is among it.
 void mp_hal_poll_stdin(void);
 
 // Halts until there is input or the timer ticks; only pauses when timeout_ms or

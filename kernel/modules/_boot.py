@@ -20,6 +20,7 @@ import ramdisk
 import selftest
 import smp
 import uctypes
+import virtioconsole
 
 from pfm import PFM
 from pfm import log as levels
@@ -47,6 +48,10 @@ def _start(options):
     PFM.save(state_virt)
     PFM.space = kernelspace.enter(PFM)
     apic.route_legacy_interrupts(PFM)
+    # From here on it shows everything.
+    console = virtioconsole.start()
+    if console:
+        print(console)
     if options.processors > 1:
         # Takes no memory where it is not used.
         import processors

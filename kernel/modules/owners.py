@@ -20,5 +20,7 @@ ACPI = const(0x61637069)
 CACHE = const(0x63616368)
 # The stacks of further processors, "proc".
 PROCESSORS = const(0x70726F63)
+# The queues and buffers of the virtio console, "cons".
+CONSOLE = const(0x636F6E73)
 
-ALL = (HEAP, TABLES, RESPONSES, DISK, ACPI, PROCESSORS)
+ALL = (HEAP, TABLES, RESPONSES, DISK, ACPI, PROCESSORS, CONSOLE)

@@ -70,9 +70,9 @@ class Prompt:
 
 
 @contextlib.contextmanager
-def at_prompt(boot, micropython, timeout=TIMEOUT, silence=SILENCE, extra=()):
-    """A `Prompt` on a machine that ends with the context."""
-    with qemu.Machine(boot, timeout, silence=silence, extra=extra) as machine:
+def at_prompt(boot, micropython, timeout=TIMEOUT, silence=SILENCE, **options):
+    """A `Prompt` on a machine that ends with the context; options are those of `qemu.Machine`."""
+    with qemu.Machine(boot, timeout, silence=silence, **options) as machine:
         try:
             yield Prompt(machine, micropython)
         except (qemu.MachineEnded, qemu.MachineSilent) as error:

@@ -37,10 +37,16 @@ void irq_init(void) {
     cpu_outb(PIT_CHANNEL0, PIT_COUNT >> 8);
 }
 
-bool irq_check(void) {
-    cpu_outb(PIC1_DATA, PIC1_MASK_TIMER);
+void irq_take_pending(void) {
+    bool enabled = cpu_irq_disable();
     // Interrupts are recognised after the instruction that follows sti.
     __asm__ volatile ("sti; nop; nop; cli" : : : "memory");
+    cpu_irq_restore(enabled);
+}
+
+bool irq_check(void) {
+    cpu_outb(PIC1_DATA, PIC1_MASK_TIMER);
+    irq_take_pending();
     cpu_outb(PIC1_DATA, PIC_MASK_ALL);
     can_halt = irq_count != 0;
     return can_halt;

@@ -9,6 +9,7 @@
 Source: PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification 5.0, 7.2.
 """
 
+import machine
 from micropython import const
 from pciaccess import by_memory, by_ports
 from pciclasses import class_name
