@@ -17,7 +17,7 @@ CMDLINE ?=
 QEMUFLAGS ?=
 # Seconds until a run is ended by force; empty: never.
 TIMEOUT ?=
-# Where the machine's serial port goes: stdio or pty.
+# Where one talks to the machine: stdio, its serial port, or pty, a virtio console.
 SERIAL ?= stdio
 # A folder whose main.py runs after boot, a file to run at the prompt, and a file
 # to write a picture of the screen to.

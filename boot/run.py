@@ -41,6 +41,9 @@ BUILD = qemu.ROOT / "build"
 # The name that the device of SERIAL=pty always has.
 SERIAL_LINK = BUILD / "serial"
 
+# What the machine's serial port says then; the device is the virtio console.
+SERIAL_LOG = BUILD / "serial.log"
+
 # At an automated boot a reset ends QEMU (-no-reboot); a user's machine starts again.
 RESTARTS = ["-action", "reboot=reset"]
 
@@ -103,14 +106,16 @@ def named(device):
 
 
 def on_device(boot, timeout, extra):
-    """Boot with the serial port at a device of its own, and wait for the end."""
-    argv = qemu.command(boot, "pty", [*RESTARTS, *extra])
+    """Boot with a virtio console at a device of its own, and wait for the end."""
+    log = qemu.to_file(SERIAL_LOG)
+    argv = qemu.command(boot, log, [*RESTARTS, *qemu.console("pty"), *extra])
     with qemu.Process(argv, timeout, stdout=subprocess.PIPE) as process:
-        device = qemu.read_device(process, DEVICE_TIMEOUT)
+        device = qemu.read_device(process, DEVICE_TIMEOUT, qemu.CONSOLE)
         if device is None:
             return report(process.wait(DEVICE_TIMEOUT), process)
         with named(device) as link:
             say(f"serial port: {link} is {device}; mpremote connect {link}")
+            say(f"what it says from the start on is in {SERIAL_LOG}")
             ending = process.wait()
         return 0 if ending == qemu.Ending.RESET else report(ending, process)
 

@@ -22,16 +22,20 @@ class BoardFailed(Exception):
 
 
 class Board(qemu.Process):
-    """A machine with its serial port at `device`, a pty that this process leaves alone.
+    """A machine with its virtio console at `device`, a pty that this process leaves alone.
 
-    As any qemu.Process it ends with its context, and after timeout seconds.
+    Or, without a console, with its serial port there.  As any qemu.Process it ends with its context, and after timeout seconds.
     Raises BoardFailed."""
 
-    def __init__(self, boot, timeout):
-        argv = qemu.command(boot, "pty")
+    def __init__(self, boot, timeout, console=True):
+        if console:
+            argv = qemu.command(boot, "null", qemu.console("pty"))
+        else:
+            argv = qemu.command(boot, "pty")
         super().__init__(argv, timeout, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         try:
-            self.device = qemu.read_device(self, DEVICE_TIMEOUT)
+            name = qemu.CONSOLE if console else qemu.SERIAL
+            self.device = qemu.read_device(self, DEVICE_TIMEOUT, name)
             if self.device is None:
                 raise BoardFailed(f"no device named within {DEVICE_TIMEOUT} s: {self.complaint()}")
             self._wait_for_prompt()

@@ -213,6 +213,7 @@ def test_serial_port_of_one_name(stand_in, micropython, link):
         timeout=TIMEOUT,
     )
     assert result.stdout == "42\n", result.stderr
+    assert b"42\r\n" in (link.parent / "serial.log").read_bytes()
     child.sendintr()
     child.expect(pexpect.EOF)
     child.wait()

@@ -1,4 +1,7 @@
-"""mpremote, MicroPython's own tool for boards, on the booted kernel."""
+"""mpremote, MicroPython's own tool for boards, on the booted kernel: over its virtio console.
+
+The last tests are over its serial port.
+"""
 
 import ast
 import datetime
@@ -18,20 +21,39 @@ COPY_TIMEOUT = 300
 MACHINE_TIMEOUT = 900
 
 
-@pytest.fixture(scope="module")
-def device():
-    """The serial device of a kernel that shows its prompt."""
+def _device(console):
     way = boots.all_ways()[0]
     if way.missing:
         pytest.skip(way.missing)
-    with board.Board(way.with_cmdline("disk=4M"), MACHINE_TIMEOUT) as machine:
+    with board.Board(way.with_cmdline("disk=4M"), MACHINE_TIMEOUT, console) as machine:
         yield machine.device
+
+
+@pytest.fixture(scope="module")
+def device():
+    """The virtio console of a kernel that shows its prompt."""
+    yield from _device(console=True)
+
+
+@pytest.fixture(scope="module")
+def serial_device():
+    """The serial port of a kernel that shows its prompt, on a machine without a virtio console."""
+    yield from _device(console=False)
 
 
 @pytest.fixture
 def mpremote(device, tmp_path):
     """Runs a command line of mpremote in a folder of the test's own; what it printed."""
+    return _runner(device, tmp_path)
 
+
+@pytest.fixture
+def serial_mpremote(serial_device, tmp_path):
+    """The same over the serial port."""
+    return _runner(serial_device, tmp_path)
+
+
+def _runner(device, tmp_path):
     def run(*arguments, status=0, timeout=TIMEOUT):
         result = subprocess.run(
             [sys.executable, "-m", "mpremote", "connect", device, *arguments],
@@ -63,6 +85,10 @@ def test_eval(mpremote):
 
 
 def test_run(mpremote, tmp_path):
+    _run_a_long_script(mpremote, tmp_path)
+
+
+def _run_a_long_script(mpremote, tmp_path):
     lines = [f"a{n} = {n}" for n in range(2000)]
     (tmp_path / "script.py").write_text("\n".join([*lines, "print(a0 + a1999)"]))
     assert mpremote("run", "script.py") == "1999\n"
@@ -104,7 +130,10 @@ def test_files_are_copied_listed_shown_and_removed(mpremote, tmp_path):
 
 
 def test_a_file_of_one_mebibyte_arrives_whole(mpremote, tmp_path):
-    data = random.Random(0).randbytes(1 << 20)
+    _copy(mpremote, tmp_path, random.Random(0).randbytes(1 << 20))
+
+
+def _copy(mpremote, tmp_path, data):
     (tmp_path / "sent").write_bytes(data)
     mpremote("fs", "cp", "sent", ":large", timeout=COPY_TIMEOUT)
     digest = "__import__('hashlib').sha256(open('/large', 'rb').read()).digest()"
@@ -182,6 +211,10 @@ def _leave(child):
 
 
 def test_repl(device):
+    _use_the_repl(device)
+
+
+def _use_the_repl(device):
     child = _repl(device)
     child.send("6 * 7\r")
     child.expect_exact("\n42\r\n>>> ")
@@ -191,3 +224,25 @@ def test_repl(device):
     child.expect_exact("KeyboardInterrupt: ")
     child.expect_exact(">>> ")
     _leave(child)
+
+
+def test_exec_over_the_serial_port(serial_mpremote):
+    assert serial_mpremote("exec", "print(6 * 7)") == "42\n"
+
+
+def test_run_over_the_serial_port(serial_mpremote, tmp_path):
+    _run_a_long_script(serial_mpremote, tmp_path)
+
+
+def test_soft_reset_over_the_serial_port(serial_mpremote):
+    serial_mpremote("exec", "name = 1")
+    serial_mpremote("soft-reset")
+    assert "NameError" in serial_mpremote("resume", "eval", "name", status=1)
+
+
+def test_a_file_arrives_whole_over_the_serial_port(serial_mpremote, tmp_path):
+    _copy(serial_mpremote, tmp_path, random.Random(0).randbytes(1 << 16))
+
+
+def test_repl_over_the_serial_port(serial_device):
+    _use_the_repl(serial_device)
