@@ -18,26 +18,33 @@ import micropython
 from blockcopy import copy_in, copy_out
 from blocktable import (
     NO_PAGE,
-    enter,
+    absent,
+    adjacent,
+    change,
+    dirties,
+    dirty_run,
     find,
+    forget,
     is_dirty,
     lay_out,
-    leave,
     move,
     newer,
+    next_dirty,
     oldest_dirty,
     page_of,
     pfn_of,
+    reuse,
     shape,
+    use,
 )
 from micropython import const
 from virtioblk import READ, SECTOR_SHIFT, SECTOR_SIZE, WRITE
 
 from pfm import PFM, PageFlags
 from pfm.address import PAGE_SHIFT, PAGE_SIZE, signed
+from pfm.lock import context
 
 _DIRTY = PageFlags.DIRTY
-_LRU = PageFlags.LRU
 _UPTODATE = PageFlags.UPTODATE
 _WRITEBACK = PageFlags.WRITEBACK
 _WRITTEN = PageFlags.UPTODATE | PageFlags.DIRTY
@@ -101,7 +108,6 @@ class BlockCache:
         self.frames = frames
         self.hits = 0
         self.misses = 0
-        self.dirty = 0
         self.closed = True
         self._unflushed = False
         self._next = -1
@@ -134,40 +140,48 @@ class BlockCache:
         self._entries = signed(PFM.array.base)
         lay_out(self._table, self.frames, mask, offset, pfns)
 
-    @micropython.native
-    def _set(self, slot, flags):
-        PFM.set_flags(pfn_of(self._table, slot), flags)
+    @property
+    def dirty(self):
+        """The number of pages to be written."""
+        return 0 if self.closed else dirties(self._table)
 
     @micropython.native
-    def _clear(self, slot, flags):
-        PFM.clear_flags(pfn_of(self._table, slot), flags)
+    def _change(self, page, end, on, off):
+        """Set the flags `on` and clear `off` of the frames of pages.  Raises LockHeldError."""
+        while True:
+            page = change(self._table, self._entries, page, end, on, off, context())
+            if page == end:
+                return
+            # Waits for the frame's lock, or says who holds it.
+            PFM.set_flags(pfn_of(self._table, find(self._table, page)), 0)
 
     @micropython.native
-    def _page_size(self, page):
-        """Return the bytes of a page that the device has: fewer in the last one."""
-        size = self.size - (page << PAGE_SHIFT)
-        return size if size < PAGE_SIZE else PAGE_SIZE
+    def _transfer(self, kind, page, end):
+        """Read or write pages by one request; return 0 or a negative errno."""
+        device = self.device
+        device.begin()
+        at = page
+        while at < end:
+            found = adjacent(self._table, at, end)
+            count = found >> 32
+            # The device ends with part of a page.
+            size = min(count << PAGE_SHIFT, self.size - (at << PAGE_SHIFT))
+            device.add((found - (count << 32)) << PAGE_SHIFT, size)
+            at += count
+        return device.submit(kind, page << _SECTORS_SHIFT)
 
     @micropython.native
-    def _write(self, first, end):
-        """Write the DIRTY pages from `first` to before `end` by one request."""
-        table = self._table
-        self.device.begin()
-        page = first
-        while page < end:
-            pfn = pfn_of(table, find(table, page))
-            PFM.set_flags(pfn, _WRITEBACK)
-            self.device.add(pfn << PAGE_SHIFT, self._page_size(page))
-            page += 1
-        code = self.device.submit(WRITE, first << _SECTORS_SHIFT)
-        done = _WRITEBACK if code else _WRITEBACK | _DIRTY
-        page = first
-        while page < end:
-            self._clear(find(self._table, page), done)
-            page += 1
-        if not code:
-            self.dirty -= end - first
-            self._unflushed = True
+    def _write(self, page, end):
+        """Write the DIRTY pages from `page` to before `end` by one request."""
+        done = _WRITEBACK
+        try:
+            self._change(page, end, _WRITEBACK, 0)
+            code = self._transfer(WRITE, page, end)
+            if not code:
+                done = _WRITEBACK | _DIRTY
+                self._unflushed = True
+        finally:
+            self._change(page, end, 0, done)
         return code
 
     @micropython.native
@@ -177,15 +191,7 @@ class BlockCache:
         Returns 0 or the errno for the page itself.
         """
         page = page_of(self._table, slot)
-        end = page + 1
-        after = newer(self._table, slot)
-        while (
-            end - page < self._batch
-            and page_of(self._table, after) == end
-            and is_dirty(self._table, self._entries, after)
-        ):
-            end += 1
-            after = newer(self._table, after)
+        end = page + dirty_run(self._table, self._entries, slot, self._batch)
         code = self._write(page, end)
         if code and end - page > 1 and not self.device.removed:
             # One bad page must not keep the others.
@@ -197,82 +203,52 @@ class BlockCache:
         return code
 
     @micropython.native
-    def _take(self, page):
-        """Give a page that has none a slot; return the slot or a negative errno."""
+    def _take(self, page, end):
+        """Give pages that have none slots, not UPTODATE yet; return 0 or a negative errno."""
+        at = page
         tries = _TRIES
+        passed = False
         while True:
+            taken = reuse(self._table, self._entries, at, end, context())
+            if taken == end:
+                # Where hardly a page can be written, a later one may have taken an earlier one's.
+                return _EIO if passed and use(self._table, page, end) < end - page else 0
+            if taken > at:
+                at = taken
+                tries = _TRIES
             slot = newer(self._table, 0)
-            if page_of(self._table, slot) == NO_PAGE:
-                self._set(slot, _LRU)
-                break
-            dirty = self.dirty and is_dirty(self._table, self._entries, slot)
-            code = self._write_from(slot) if dirty else 0
-            if not code:
-                leave(self._table, slot)
-                self._clear(slot, _UPTODATE)
-                break
-            move(self._table, slot, True)
-            tries -= 1
-            if not tries:
-                return code
-        enter(self._table, slot, page)
-        move(self._table, slot, True)
-        return slot
+            if is_dirty(self._table, self._entries, slot):
+                code = self._write_from(slot)
+                if code:
+                    move(self._table, slot, True)
+                    passed = True
+                    tries -= 1
+                    if not tries:
+                        return code
+            else:
+                # Waits for the frame's lock, or says who holds it.
+                PFM.set_flags(pfn_of(self._table, slot), 0)
 
     @micropython.native
-    def _forget(self, slot):
-        leave(self._table, slot)
-        move(self._table, slot, False)
-        self._clear(slot, _ALL)
-
-    @micropython.native
-    def _read(self, page, count):
-        """Read pages that have no slot by one request; return 0 or a negative errno."""
-        taken = 0
-        code = 0
-        while taken < count:
-            code = self._take(page + taken)
-            if code < 0:
-                break
-            taken += 1
-        if code >= 0:
-            code = self._fill(page, count)
-        while taken > 0:
-            taken -= 1
-            slot = find(self._table, page + taken)
+    def _read(self, page, end):
+        """Read pages that have no slots by one request; return 0 or a negative errno."""
+        try:
+            code = self._take(page, end) or self._transfer(READ, page, end)
             if not code:
-                PFM.set_flags(pfn_of(self._table, slot), _UPTODATE)
-            elif slot:
-                self._forget(slot)
+                self._change(page, end, _UPTODATE, 0)
+        except BaseException as error:
+            forget(self._table, self._entries, page, end)
+            raise error
+        if code:
+            forget(self._table, self._entries, page, end)
         return code
 
     @micropython.native
-    def _fill(self, page, count):
-        """Read pages into their slots; return 0 or a negative errno."""
-        table = self._table
-        device = self.device
-        device.begin()
-        at = page
-        while at < page + count:
-            slot = find(table, at)
-            if not slot:
-                # A later one took it: hardly a page can be written any more.
-                return _EIO
-            device.add(pfn_of(table, slot) << PAGE_SHIFT, self._page_size(at))
-            at += 1
-        return device.submit(READ, page << _SECTORS_SHIFT)
-
-    @micropython.native
     def _load(self, page, end):
-        """Have a page in a slot, those before `end` and some after it too if they are not.
+        """Read a page that has no slot, those before `end` and some after it too if they have none.
 
-        Returns the slot or a negative errno.
+        Returns how many, or a negative errno.
         """
-        slot = find(self._table, page)
-        if slot:
-            self.hits += 1
-            move(self._table, slot, True)
-            return slot
         self.misses += 1
         if page == self._next:
             self._ahead = min(self._ahead << 1, _AHEAD_MAX)
@@ -280,17 +256,15 @@ class BlockCache:
         else:
             self._ahead = _AHEAD_MIN
         end = min(end, page + self._batch, (self.size + PAGE_SIZE - 1) >> PAGE_SHIFT)
-        after = page + 1
-        while after < end and not find(self._table, after):
-            after += 1
-        code = self._read(page, after - page)
-        if code and after - page > 1 and not self.device.removed:
-            after = page + 1
-            code = self._read(page, 1)
+        count = absent(self._table, page, end)
+        code = self._read(page, page + count)
+        if code and count > 1 and not self.device.removed:
+            count = 1
+            code = self._read(page, page + 1)
         if code:
             return code
-        self._next = after
-        return find(self._table, page)
+        self._next = page + count
+        return count
 
     @micropython.native
     def _start(self, block, offset, length):
@@ -302,36 +276,69 @@ class BlockCache:
                 return start
         return -1
 
+    # Filesystems access a part of one page most often, which these two make quick.
+
+    @micropython.native
+    def _there(self, start, length):
+        """Return the slot of the one page that has these bytes, now the newest, else 0."""
+        slot = 0
+        if (start & (PAGE_SIZE - 1)) + length <= PAGE_SIZE:
+            slot = find(self._table, start >> PAGE_SHIFT)
+            if slot:
+                move(self._table, slot, True)
+        return slot
+
+    @micropython.native
+    def _virt(self, slot, start):
+        """Return where in a slot's frame the byte `start` of the device is."""
+        frame = self._hhdm + (pfn_of(self._table, slot) << PAGE_SHIFT)
+        return frame + (start & (PAGE_SIZE - 1))
+
     @micropython.native
     def readblocks(self, block, buf, offset=0):
         """Fill `buf` from the device, starting `offset` bytes into `block`."""
         length = len(buf)
         start = self._start(block, offset, length)
-        if start < 0:
-            return _EIO
-        if length:
-            # Raises TypeError for a read-only buffer, which a copy would overwrite.
-            buf[0] = buf[0]
+        if start < 0 or not length:
+            return _EIO if start < 0 else 0
+        # Raises TypeError for a read-only buffer, which a copy would overwrite.
+        buf[0] = buf[0]
+        page = start >> PAGE_SHIFT
+        slot = self._there(start, length)
+        if slot:
+            self.hits += 1
+            copy_out(buf, 0, self._virt(slot, start), length)
+            return 0
         end = (start + length + PAGE_SIZE - 1) >> PAGE_SHIFT
-        at = 0
-        while at < length:
-            position = start + at
-            inside = position & (PAGE_SIZE - 1)
-            size = min(PAGE_SIZE - inside, length - at)
-            slot = self._load(position >> PAGE_SHIFT, end)
-            if slot < 0:
-                return slot
-            frame = self._hhdm + (pfn_of(self._table, slot) << PAGE_SHIFT)
-            copy_out(buf, at, frame + inside, size)
-            at += size
+        while page < end:
+            count = use(self._table, page, end)
+            self.hits += count
+            if not count:
+                count = self._load(page, end)
+                if count < 0:
+                    return count
+                count = min(count, end - page)
+                self.hits += count - 1
+            self._copy(page, page + count, start, buf, False)
+            page += count
         return 0
 
     @micropython.native
-    def _for_writing(self, page, size):
-        """Return the slot of a page of which `size` bytes are written, or a negative errno."""
-        if size < self._page_size(page) or find(self._table, page):
-            return self._load(page, page + 1)
-        return self._take(page)
+    def _copy(self, page, end, start, buf, writes):
+        """Copy between pages that have slots and `buf`, whose bytes begin at `start`."""
+        length = len(buf)
+        while page < end:
+            found = adjacent(self._table, page, end)
+            count = found >> 32
+            # Of the first page and of the last the buffer may have a part.
+            first = max(page << PAGE_SHIFT, start)
+            size = min(page + count << PAGE_SHIFT, start + length) - first
+            virt = self._hhdm + ((found - (count << 32)) << PAGE_SHIFT) + (first & (PAGE_SIZE - 1))
+            if writes:
+                copy_in(virt, buf, first - start, size)
+            else:
+                copy_out(buf, first - start, virt, size)
+            page += count
 
     @micropython.native
     def writeblocks(self, block, buf, offset=0):
@@ -344,21 +351,52 @@ class BlockCache:
             return _EROFS
         if self.device.removed:
             return _ENODEV
-        at = 0
-        while at < length:
-            position = start + at
-            inside = position & (PAGE_SIZE - 1)
-            size = min(PAGE_SIZE - inside, length - at)
-            slot = self._for_writing(position >> PAGE_SHIFT, size)
-            if slot < 0:
-                return slot
-            pfn = pfn_of(self._table, slot)
-            if not is_dirty(self._table, self._entries, slot):
-                PFM.set_flags(pfn, _WRITTEN)
-                self.dirty += 1
-            copy_in(self._hhdm + (pfn << PAGE_SHIFT) + inside, buf, at, size)
-            at += size
+        if not length:
+            return 0
+        slot = self._there(start, length)
+        if slot and is_dirty(self._table, self._entries, slot):
+            self.hits += 1
+            copy_in(self._virt(slot, start), buf, 0, length)
+            return 0
+        stop = start + length
+        # The pages written whole; of the device's last one there may be a part.
+        whole = (start + PAGE_SIZE - 1) >> PAGE_SHIFT
+        whole_end = (stop if stop < self.size else stop + PAGE_SIZE - 1) >> PAGE_SHIFT
+        page = start >> PAGE_SHIFT
+        end = (stop + PAGE_SIZE - 1) >> PAGE_SHIFT
+        while page < end:
+            count = self._for_writing(page, whole_end, whole <= page < whole_end)
+            if count < 0:
+                return count
+            self._copy(page, page + count, start, buf, True)
+            page += count
         return 0
+
+    @micropython.native
+    def _for_writing(self, page, end, whole):
+        """Make a page DIRTY, and those before `end` if they are written whole.
+
+        Returns how many, or a negative errno.
+        """
+        if not whole:
+            end = page + 1
+        limit = min(end, page + self._batch)
+        try:
+            count = use(self._table, page, end)
+            self.hits += count
+            if not count and whole:
+                count = absent(self._table, page, limit)
+                count = self._take(page, page + count) or count
+            elif not count:
+                count = min(1, self._load(page, end))
+            if count > 0:
+                self._change(page, page + count, _WRITTEN, 0)
+        except BaseException as error:
+            forget(self._table, self._entries, page, limit)
+            raise error
+        if count < 0:
+            forget(self._table, self._entries, page, limit)
+        return count
 
     @micropython.native
     def write_back(self):
@@ -369,12 +407,11 @@ class BlockCache:
         if self.closed:
             return 0
         code = 0
-        slot = oldest_dirty(self._table, self._entries, self.dirty) if self.dirty else 0
-        while slot and self.dirty:
-            if is_dirty(self._table, self._entries, slot):
-                one = self._write_from(slot)
-                code = code or one
-            slot = newer(self._table, slot)
+        slot = oldest_dirty(self._table, self._entries)
+        while slot:
+            one = self._write_from(slot)
+            code = code or one
+            slot = next_dirty(self._table, self._entries, slot)
         if self._unflushed:
             one = self.device.flush()
             if not one:
@@ -418,7 +455,6 @@ class BlockCache:
         if not discard:
             self.sync()
         self.closed = True
-        self.dirty = 0
         PFM.clear_flags_many(self._pfns, _ALL)
         PFM.free_many(self._pfns)
         PFM.free(self._table_pfn)

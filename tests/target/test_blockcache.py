@@ -5,6 +5,7 @@ import os
 import random
 
 import blockcache
+import blocktable
 import micropython
 import uctypes
 import vfs
@@ -309,11 +310,60 @@ def test_closed():
 
 
 def test_a_frame_that_somebody_holds():
+    """Nothing of a call that fails for it is taken for what the device has."""
     cache = _cached()
     cache.readblocks(0, bytearray(1))
     with PFM.get(cache._pfns[0]):
         raises(LockHeldError, cache.writeblocks, 0, bytes(512))
     equal(cache.dirty, 0)
+    cache.close()
+
+
+def _agrees(cache):
+    """The cache has what the device has, or newer, and nothing is being written."""
+    found = bytearray(SIZE)
+    equal(cache.readblocks(0, found), 0)
+    cache.sync()
+    equal(found, cache.device.content)
+    equal(_counts()[3], 0)
+
+
+def test_a_frame_that_somebody_holds_among_several():
+    before = _counts()
+    pages = 8 * PAGE_SIZE
+    for access, data in (("readblocks", bytearray(pages)), ("writeblocks", b"x" * pages)):
+        cache = _cached()
+        cache.device.content[:] = b"y" * SIZE
+        with PFM.get(cache._pfns[FRAMES - 3]):
+            # Downwards, so that nothing is read ahead.
+            for first in range(FRAMES, 8, -8):
+                equal(getattr(cache, access)(8 * first, data), 0)
+            raises(LockHeldError, getattr(cache, access), 8 * 8, data)
+        _agrees(cache)
+        cache.writeblocks(0, b"z" * pages)
+        with PFM.get(cache._pfns[_slot(cache, 5) - 1]):
+            raises(LockHeldError, cache.sync)
+            equal(_counts()[3], before[3])
+        equal(cache.dirty, 8)
+        _agrees(cache)
+        equal(cache.device.content[:pages], b"z" * pages)
+        cache.close()
+    equal(_counts(), before)
+
+
+def _slot(cache, page):
+    return blocktable.find(cache._table, page)
+
+
+def test_frames_in_a_row_are_one_segment():
+    device = Device()
+    cache = _cached(device)
+    cache.writeblocks(0, bytes(16 * PAGE_SIZE))
+    cache.sync()
+    # Nobody had frames between them when the cache took its own.
+    rows = 1 + sum([cache._pfns[at] + 1 != cache._pfns[at + 1] for at in range(15)])
+    equal(len(device._frames), rows)
+    equal(sum([size for _, size in device._frames]), 16 * PAGE_SIZE)
     cache.close()
 
 
