@@ -155,7 +155,7 @@ class PageTables:
     `take_table()` returns the physical address of a frame for a new table, and
     `give_table(phys)` takes an empty one back; without it, and if it raises, empty tables are
     kept for the next mapping.  `flush(virt, count)` is called after pages are unmapped, before
-    their tables are given back.  `largest` is the highest level that may map pages: LEVEL_1G
+    their tables are given back, and after their flags change.  `largest` is the highest level that may map pages: LEVEL_1G
     if the processor has 1 GiB pages, LEVEL_2M, or LEVEL_4K for no large pages.  `protects` is
     whether the processor has execute protection; without it every page is executable, whatever
     its flags.
@@ -229,6 +229,18 @@ class PageTables:
         """
         start, end = _range(virt, count, 0)
         self._clear(virt, start, end, count)
+
+    def protect(self, virt, count, flags):
+        """Change the flags of `count` pages of 4 KiB from `virt` on; what they map stays.
+
+        On return no processor uses the old ones any more, if `flush` flushes all processors'
+        TLBs.  Raises ArgumentError, TypeError, and MappingError if a page is not mapped, or is
+        mapped by a shared table, or a larger page extends beyond the range; then nothing is
+        changed.  Cost: a walk per 2 MiB and a step per entry.
+        Source: POSIX `mprotect`.
+        """
+        start, end = _range(virt, count, flags)
+        self._protect(virt, start, end, count, flags)
 
     def query(self, virt):
         """Return what `virt` is mapped to: (physical address, page size in bytes, flags) or None.
@@ -328,6 +340,29 @@ class PageTables:
     @micropython.native
     def _clear(self, virt, start, end, count):
         """Unmap `start`..`end`, at the address `virt`."""
+        self._tiled(virt, start, end)
+        self._spare = walks.clear(self._hhdm, self.root_phys, start, end, self._spare)
+        if self._flush:
+            self._flush(virt, count)
+        self._give_spare()
+
+    @micropython.native
+    def _protect(self, virt, start, end, count, flags):
+        """Change the flags of `start`..`end`, at the address `virt`."""
+        hhdm = self._hhdm
+        root = self.root_phys
+        self._tiled(virt, start, end)
+        shared = walks.find_shared(hhdm, root, start, end)
+        if shared != end:
+            raise MappingError(virt + (shared - start), "mapped by a shared table")
+        high = _NX_HIGH if self.protects and not flags & EXECUTE else 0
+        walks.protect(hhdm, root, start, end, flags | _PRESENT, high)
+        if self._flush:
+            self._flush(virt, count)
+
+    @micropython.native
+    def _tiled(self, virt, start, end):
+        """Raise MappingError unless whole pages and shared tables map `start`..`end`, at `virt`."""
         hhdm = self._hhdm
         root = self.root_phys
         absent = walks.find(hhdm, root, start, end, 0)
@@ -340,10 +375,6 @@ class PageTables:
                 raise MappingError(
                     virt + (page - start), "part of a larger page or of a shared table"
                 )
-        self._spare = walks.clear(hhdm, root, start, end, self._spare)
-        if self._flush:
-            self._flush(virt, count)
-        self._give_spare()
 
     @micropython.native
     def _give_spare(self):

@@ -16,6 +16,7 @@ _PRESENT = const(1 << 0)
 _LARGE = const(1 << 7)
 # An entry with either bit is a unit: a large page, or a shared table.
 _UNIT = const((1 << 7) | (1 << 10))
+_SHARED = const(1 << 10)
 # An entry that points to a table: present, writable, executable; then one for a shared table.
 _TABLE = const((1 << 0) | (1 << 1) | (1 << 9))
 _SHARED_TABLE = const((1 << 0) | (1 << 1) | (1 << 9) | (1 << 10))
@@ -280,6 +281,70 @@ def clear(hhdm: int, root: int, virt: int, end: int, chain: int) -> int:
             words[i] = 0
             words[i + 1] = 0
     return chain
+
+
+@micropython.viper
+def find_shared(hhdm: int, root: int, virt: int, end: int) -> int:
+    """Return the first page of `virt`..`end`, all mapped, below a shared table, or `end`.
+
+    Cost: a walk per entry above level 1, and per level 1 table.
+    """
+    while virt < end:
+        shift = int(_ROOT_SHIFT)
+        words = ptr32(hhdm + root)
+        i = (virt >> shift & 511) << 1
+        low = int(words[i])
+        while shift > _TABLE_SHIFT and (low & _UNIT) == 0:
+            words = ptr32(hhdm + ((low >> 12 << 12) | (int(words[i + 1]) & _PHYS_HIGH) << 32))
+            shift -= 9
+            i = (virt >> shift & 511) << 1
+            low = int(words[i])
+        if low & _SHARED:
+            return virt
+        virt = ((virt >> shift) + 1) << shift
+    return end
+
+
+@micropython.viper
+def protect(hhdm: int, root: int, virt: int, end: int, low: int, high: int):
+    """Change the other bits of the entries that map `virt`..`end` to `low` and `high`.
+
+    Pages tile the range, none below a shared table.  `low` and `high` are as for `store`.
+    Cost: a walk per table, and a step per entry.
+    """
+    page_low = low
+    if low & _PAT:
+        page_low = low ^ (int(_PAT) | int(_PAT_4K))
+    while virt < end:
+        shift = int(_ROOT_SHIFT)
+        words = ptr32(hhdm + root)
+        i = (virt >> shift & 511) << 1
+        entry = int(words[i])
+        while shift > _PAGE_SHIFT and (entry & _UNIT) == 0:
+            words = ptr32(hhdm + ((entry >> 12 << 12) | (int(words[i + 1]) & _PHYS_HIGH) << 32))
+            shift -= 9
+            i = (virt >> shift & 511) << 1
+            entry = int(words[i])
+        while True:
+            # Bit 12 of a large page's entry is PAT.
+            to_low = (entry >> 13 << 13) | low | int(_LARGE)
+            if shift == _PAGE_SHIFT:
+                to_low = (entry >> 12 << 12) | page_low
+            to_high = (int(words[i + 1]) & _PHYS_HIGH) | high
+            # Between the two stores the page may do less than before and after, not more.
+            if high:
+                words[i + 1] = to_high
+                words[i] = to_low
+            else:
+                words[i] = to_low
+                words[i + 1] = to_high
+            virt += 1 << shift
+            i += 2
+            if virt >= end or i == _WORDS:
+                break
+            entry = int(words[i])
+            if shift > _PAGE_SHIFT and (entry & _UNIT) == 0:
+                break
 
 
 @micropython.viper

@@ -124,6 +124,22 @@ class Tables:
                 if named:
                     break
 
+    def first_shared(self, page, end):
+        """Return the first page of `page`..`end`, all mapped, in a unit that is a shared table, or None."""
+        while page < end:
+            first, level, (_, _, step) = self._unit(page)
+            if level > 1 and not step:
+                return page
+            page = first + span(level)
+        return None
+
+    def protect(self, page, end, flags):
+        """Change the flags of the units that tile the pages."""
+        while page < end:
+            first, level, (phys, _, step) = self._unit(page)
+            self._units[first << 2 | level] = (phys, flags, step)
+            page = first + span(level)
+
     def unmap(self, page, end):
         """Remove the units that tile the pages."""
         while page < end:

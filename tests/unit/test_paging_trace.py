@@ -199,34 +199,55 @@ class Trace:
     def _unmap(self):
         page, end = self._pages()
         if random.getrandbits(1):
-            # More often what is mapped.
-            keys = self._model.keys()
-            if not keys:
-                return
-            at = random.randint(0, len(keys) - 1)
-            page = keys[at] >> 2
-            end = page + span(keys[at] & 3)
-            most = random.randint(0, 1000)
-            while at + 1 < len(keys) and keys[at + 1] >> 2 == end and most:
-                at += 1
-                end += span(keys[at] & 3)
-                most -= 1
-            if page < HALF:
-                end = min(end, HALF)
-        virt = address(page)
+            page, end = self._units() or (page, end)
         wrong = self._model.first_unmapped(page, end)
         if wrong is None:
             wrong = self._model.torn(page, end)
-        self._flushed = None
-        if wrong is not None:
-            error = raises(MappingError, self._tables.unmap, virt, end - page)
-            equal((error.virt, self._flushed), (address(wrong), None))
-        else:
-            self._flushing = True
-            self._tables.unmap(virt, end - page)
-            equal(self._flushed, (virt, end - page))
+        if self._changed(self._tables.unmap, page, end, (), wrong):
             self._model.unmap(page, end)
         self._look(page, end)
+
+    def _protect(self):
+        page, end = self._pages()
+        if random.getrandbits(2):
+            page, end = self._units() or (page, end)
+        wrong = self._model.first_unmapped(page, end)
+        if wrong is None:
+            wrong = self._model.torn(page, end)
+        if wrong is None:
+            wrong = self._model.first_shared(page, end)
+        flags = random.choice(FLAGS)
+        if self._changed(self._tables.protect, page, end, (flags,), wrong):
+            self._model.protect(page, end, flags)
+        self._look(page, end)
+
+    def _units(self):
+        """Return the first page and the end of some units that follow each other, None if there are none."""
+        keys = self._model.keys()
+        if not keys:
+            return None
+        at = random.randint(0, len(keys) - 1)
+        page = keys[at] >> 2
+        end = page + span(keys[at] & 3)
+        most = random.randint(0, 1000)
+        while at + 1 < len(keys) and keys[at + 1] >> 2 == end and most:
+            at += 1
+            end += span(keys[at] & 3)
+            most -= 1
+        return page, min(end, HALF) if page < HALF else end
+
+    def _changed(self, call, page, end, more, wrong):
+        """Make a call on mapped pages and return whether it was done; at `wrong` it is refused."""
+        virt = address(page)
+        self._flushed = None
+        if wrong is not None:
+            error = raises(MappingError, call, virt, end - page, *more)
+            equal((error.virt, self._flushed), (address(wrong), None))
+            return False
+        self._flushing = True
+        call(virt, end - page, *more)
+        equal(self._flushed, (virt, end - page))
+        return True
 
     def _query(self):
         page, end = self._pages()
@@ -250,6 +271,7 @@ class Trace:
         virt, phys, count, flags = address(page), 0x5000, end - page, WRITE
         what = random.randint(0, 4)
         calls = [self._tables.map, self._tables.map_same, self._tables.map_shared]
+        protect = self._tables.protect
         call = random.choice(calls)
         if what == 0:
             virt = random.choice(
@@ -271,14 +293,30 @@ class Trace:
             raises(TypeError, call, *arguments)
             raises(TypeError, self._tables.query, wrong)
             raises(TypeError, self._tables.unmap, virt, wrong)
+            raises(TypeError, protect, virt, 1, wrong)
             return
         raises(ArgumentError, call, virt, phys, count, flags)
+        if what != 1:
+            raises(ArgumentError, protect, virt, count, flags)
         if what in (0, 2):
             raises(ArgumentError, self._tables.unmap, virt, count)
         raises(ArgumentError, self._tables.query, random.choice((-1, -PAGE, -HALF, -(1 << 65))))
         raises(ArgumentError, self._tables.query, (1 << 64) + address(page))
 
-    _KINDS = (_map, _map, _map, _map_same, _map_shared, _unmap, _unmap, _unmap, _query, _refused)
+    _KINDS = (
+        _map,
+        _map,
+        _map,
+        _map_same,
+        _map_shared,
+        _unmap,
+        _unmap,
+        _unmap,
+        _protect,
+        _protect,
+        _query,
+        _refused,
+    )
 
     def _thin_out(self):
         """Unmap one unit of two."""
