@@ -97,11 +97,12 @@ static void send(const smp_cpu_t *cpu, uint32_t command) {
         cpu_wrmsr(MSR_X2APIC + (APIC_ICR_LOW >> 4), (uint64_t)cpu->apic_id << 32 | command);
         return;
     }
-    apic_write(APIC_ICR_HIGH, cpu->apic_id << ICR_DEST_SHIFT);
-    apic_write(APIC_ICR_LOW, command);
+    // The last one has mostly been delivered by now; waiting for this one would delay the caller.
     for (int i = 0; i < ICR_TRIES && apic_read(APIC_ICR_LOW) & ICR_PENDING; ++i) {
         cpu_pause();
     }
+    apic_write(APIC_ICR_HIGH, cpu->apic_id << ICR_DEST_SHIFT);
+    apic_write(APIC_ICR_LOW, command);
 }
 
 static bool is_running(const smp_cpu_t *cpu) {
@@ -209,8 +210,9 @@ static void leave_if_killed(void) {
 
 // Called by isr.S.
 __attribute__((used)) void smp_interrupt(uintptr_t sp) {
-    apic_write(APIC_EOI, 0);
+    // First what another processor waits for.
     smp_answer(sp);
+    apic_write(APIC_EOI, 0);
     leave_if_killed();
 }
 
