@@ -168,6 +168,63 @@ def test_unmap_of_what_is_not_mapped_or_not_whole():
     equal(memory.walk(tables.root_phys, HIGH)[0], 0)
 
 
+def test_protect_changes_flags_alone():
+    memory = Memory()
+    tables = memory.tables()
+    free = list(memory.free)
+    tables.map(HIGH + PAGE, PAGE, 2 * 512 + 7, WRITE)
+    left = list(memory.free)
+    memory.flushed.clear()
+    # Pages of 4 KiB, one of 2 MiB, and of 4 KiB again.
+    for flags in (0, WRITE | EXECUTE, WRITE | WRITE_COMBINE, EXECUTE | GLOBAL, CACHE_DISABLE):
+        tables.protect(HIGH + 3 * PAGE, 2 * 512 - 2 + 3, flags)
+        for page in (3, 511, 512, 700, 1023, 1024, 1027):
+            equal(memory.walk(tables.root_phys, HIGH + page * PAGE)[0], page * PAGE)
+            size = LARGE if 512 <= page < 1024 else PAGE
+            equal(tables.query(HIGH + page * PAGE), (page * PAGE, size, flags))
+        for page in (1, 2, 1028, 1031):
+            equal(tables.query(HIGH + page * PAGE), (page * PAGE, PAGE, WRITE))
+    equal(memory.flushed, [(HIGH + 3 * PAGE, 1025)] * 5)
+    equal(memory.free, left)
+    tables.unmap(HIGH + PAGE, 2 * 512 + 7)
+    equal(sorted(memory.free), sorted(free))
+
+
+def test_protect_of_what_is_not_mapped_or_not_whole():
+    memory = Memory()
+    tables = memory.tables()
+    tables.map(HIGH, 0, 1024 + 5, WRITE)
+    tables.map_shared(HIGH + HUGE, 0x9000, 1024, WRITE)
+    before = memory.contents(tables.root_phys)
+    memory.flushed.clear()
+    for start, count, wrong in (
+        (2 * LARGE, 6, 2 * LARGE + 5 * PAGE),
+        (0, 1023, LARGE + 510 * PAGE),
+        (LARGE + PAGE, 511, LARGE + PAGE),
+        (-PAGE, 1025, -PAGE),
+        (HUGE, 1024, HUGE),
+        (HUGE + LARGE, 1, HUGE + LARGE),
+    ):
+        error = raises(MappingError, tables.protect, HIGH + start, count, 0)
+        equal(error.virt, HIGH + wrong)
+    for virt, count, flags in ((HIGH + 1, 1, 0), (HIGH, 0, 0), (HIGH, 1, 1), (HIGH, 1, 1 << 12)):
+        raises(ArgumentError, tables.protect, virt, count, flags)
+    equal(memory.contents(tables.root_phys), before)
+    equal(memory.flushed, [])
+    # By an entry each, one of them alone.
+    tables.map_same(HIGH + 2 * HUGE, 0x9000, 3, WRITE)
+    tables.protect(HIGH + 2 * HUGE + PAGE, 1, 0)
+    equal([tables.query(HIGH + 2 * HUGE + at * PAGE)[2] for at in range(3)], [WRITE, 0, WRITE])
+
+
+def test_protect_without_execute_protection():
+    memory = Memory()
+    tables = memory.tables(protects=False)
+    tables.map(HIGH, 0, 1, WRITE | EXECUTE)
+    tables.protect(HIGH, 1, 0)
+    equal(memory.walk(tables.root_phys, HIGH)[2] & (NX | WRITE), 0)
+
+
 def test_shared_page_takes_a_handful_of_tables():
     memory = Memory()
     tables = memory.tables()
