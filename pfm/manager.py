@@ -16,7 +16,7 @@ from .alloc.blocks import Blocks
 from .alloc.many import Many
 from .alloc.runs import Runs
 from .alloc.zones import Zones
-from .arguments import integer, number
+from .arguments import frame_count, integer, number
 from .array import populate, resume
 from .array.framearray import FrameArray
 from .check.invariants import check
@@ -468,6 +468,24 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
         if not 0 <= virt - self.hhdm < PHYS_LIMIT:
             raise ArgumentError("virt", hex(virt), "an address in the HHDM")
         return virt - self.hhdm
+
+    def memory(self, pfn, count=1):
+        """Return the memory of `count` frames from `pfn` on as a memoryview of bytes, in the HHDM.
+
+        4096 bytes a frame.  It is the memory, not a copy: a store changes it, whoever has it.  It
+        holds no reference to the frames.  After they are freed it still reads and writes them, and
+        they may be anybody's; so let go of the view first.  Raises FrameRangeError,
+        FrameNotPresentError, ArgumentError, TypeError, NotInitialisedError, MemoryError.  Cost:
+        a step per region, and three objects, none of which has the bytes.
+        """
+        pfn = self._pfn(pfn)
+        count = frame_count(count)
+        self._pfn(pfn + count - 1)
+        hole = self._first_absent(pfn, pfn + count)
+        if hole < pfn + count:
+            raise FrameNotPresentError(hole)
+        virt = self._hhdm + (pfn << PAGE_SHIFT)
+        return memoryview(uctypes.bytearray_at(virt, count << PAGE_SHIFT))
 
     @micropython.native
     def _lockable(self, pfn):

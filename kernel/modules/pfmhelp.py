@@ -43,6 +43,7 @@ CALLS = (
         (
             ("as_virt(phys)", "where a physical address is mapped"),
             ("as_phys(virt)", "the reverse"),
+            ("memory(pfn, count=1)", "the bytes of frames, to read and write"),
         ),
     ),
     (
@@ -56,6 +57,7 @@ CALLS = (
             ("free_many(frames)", "free single frames"),
             ("ref(pfn)", "add a reference; return their number"),
             ("unref(pfn)", "drop one; the last frees the block"),
+            ("count_refs(pfn)", "how many there are"),
             ("drain()", "give cached frames back to the lists"),
         ),
     ),

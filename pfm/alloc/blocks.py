@@ -1,4 +1,4 @@
-"""Blocks of 2**order frames: `alloc`, `free`, `ref`, `unref` and `drain`.
+"""Blocks of 2**order frames: `alloc`, `free`, `ref`, `unref`, `count_refs` and `drain`.
 
 The methods here are the slow path: they document each call, do all checks and handle every
 case.  `alloc` and `free` have a fast path too (fastpath.py), which is tried first and calls
@@ -152,6 +152,16 @@ class Blocks:
             return word
         self._give_back((entry - self._base) >> ENTRY_SHIFT, word)
         return 0
+
+    @micropython.native
+    def count_refs(self, pfn):
+        """Return how many references the block or run has that the frame `pfn` is of, 0 if none.
+
+        That of a slab, in use by objects, is 2 and one more for each.  Takes no lock.  Raises
+        FrameRangeError, TypeError, NotInitialisedError.  Cost: a step per order.
+        """
+        head = references.used_head(self._base, self._pfn(pfn))
+        return references.count_refs(self._base + (head << ENTRY_SHIFT)) if head else 0
 
     @micropython.native
     def drain(self):

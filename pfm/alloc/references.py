@@ -1,4 +1,4 @@
-"""References to an allocated block, added and dropped under its head's lock.
+"""References to an allocated block: added and dropped under its head's lock, counted without.
 
 `entry` is the address of the head's entry as a signed number.  Nothing here uses the Python
 heap.
@@ -8,10 +8,17 @@ import micropython
 from micropython import const
 
 from ..lock import release, try_acquire
+from .buddy import head_of
 
 # frame/entry.py
+_ENTRY_SHIFT = const(5)
+_TAIL = const(0)
 _USED = const(2)
+_PART = const(3)
+_COMPOUND_TAIL = const(5)
 _KIND_SHIFT = const(29)
+_WORD_NEXT = const(1)
+_WORD_PREV = const(2)
 _WORD_RC = const(3)
 _RC_SHIFT = const(16)
 _WORD_LIST_LOW = const(4)
@@ -60,6 +67,29 @@ def drop_ref(entry: int, owner: int, unref: int) -> int:
             e[0] = 0
     release(entry + _LOCK_OFFSET, irq)
     return result
+
+
+@micropython.viper
+def used_head(base: int, pfn: int) -> int:
+    """Return the head of the allocated block or run that has the frame, 0 if none has it."""
+    e = ptr32(base + (pfn << _ENTRY_SHIFT))
+    if (int(e[0]) >> _KIND_SHIFT) == _TAIL:
+        pfn = int(head_of(base, pfn))
+        e = ptr32(base + (pfn << _ENTRY_SHIFT))
+    kind = int(e[0]) >> _KIND_SHIFT
+    if kind == _COMPOUND_TAIL:
+        pfn = int(e[_WORD_NEXT])
+    elif kind == _PART:
+        pfn = int(e[_WORD_PREV])
+    if (int(ptr32(base + (pfn << _ENTRY_SHIFT))[0]) >> _KIND_SHIFT) != _USED:
+        return 0
+    return pfn
+
+
+@micropython.viper
+def count_refs(entry: int) -> int:
+    """Return the number of references of an allocated head."""
+    return int(ptr32(entry)[_WORD_RC]) >> _RC_SHIFT
 
 
 @micropython.viper

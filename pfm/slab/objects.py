@@ -12,7 +12,8 @@ import micropython
 from micropython import const
 
 from ..address import PAGE_MASK, PAGE_SHIFT, signed
-from ..alloc import buddy, heads
+from ..alloc import heads
+from ..alloc.references import used_head
 from ..arguments import integer
 from ..control import CACHE_SIZE, STOCK_SHIFT, STOCKS_SIZE
 from ..errors import (
@@ -23,16 +24,7 @@ from ..errors import (
     ObjectCorruptError,
     ObjectStateError,
 )
-from ..frame.entry import (
-    COMPOUND_TAIL,
-    ENTRY_SHIFT,
-    PART,
-    STATE_KIND_SHIFT,
-    TAG_MAX,
-    TAIL,
-    USED,
-    PageFrame,
-)
+from ..frame.entry import ENTRY_SHIFT, TAG_MAX, PageFrame
 from ..lock import acquire, context, disable_irq, enable_irq, release, resume, stop
 from ..tags import tag_number
 from . import redzone, slabs, stock
@@ -432,18 +424,10 @@ class Objects:
 
     def _slab_head(self, pfn):
         """Return the head of the slab or object that has the frame `pfn`, 0 for none."""
-        if heads.kind(self._base + (pfn << ENTRY_SHIFT)) == TAIL:
-            pfn = buddy.head_of(self._base, pfn)
-        entry = PageFrame.at(self._base + (pfn << ENTRY_SHIFT))
-        kind = entry.state >> STATE_KIND_SHIFT
-        if kind == COMPOUND_TAIL:
-            pfn = entry.next
-        elif kind == PART:
-            pfn = entry.prev
-        elif kind != USED:
+        head = used_head(self._base, pfn)
+        if not head or not PageFrame.at(self._base + (head << ENTRY_SHIFT)).freelist_va:
             return 0
-        entry = PageFrame.at(self._base + (pfn << ENTRY_SHIFT))
-        return pfn if entry.freelist_va else 0
+        return head
 
 
 # To print a signed address.

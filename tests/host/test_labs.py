@@ -67,11 +67,11 @@ FAULTS = [
     (5, "bool(entry & _WRITE)", "True"),
     (5, "writable and bool", "bool"),
     (5, "            self._lab.ref(pfn)\n", ""),
-    (5, "            self._remap(index, pfn, False)\n", ""),
-    (5, "shared = frame.rc > 1", "shared = True"),
-    (5, "shared = frame.rc > 1", "shared = False"),
-    (5, "            self._bytes(own)[:] = self._bytes(pfn)\n", ""),
-    (5, "        if shared:\n            self._lab.unref(pfn)\n", ""),
+    (5, "            self._mmu.protect(self.virt + index * PAGE_SIZE, False)\n", ""),
+    (5, "if self._lab.count_refs(pfn) == 1", "if False"),
+    (5, "if self._lab.count_refs(pfn) == 1", "if True"),
+    (5, "        self._lab.memory(own)[:] = self._lab.memory(pfn)\n", ""),
+    (5, "own, True)\n        self._lab.unref(pfn)\n", "own, True)\n"),
     (5, "if not 0 <= offset < len(self.frames) * PAGE_SIZE:", "if False:"),
 ]
 

@@ -9,7 +9,7 @@ import micropython
 import uctypes
 from ktap import equal, raises, skip
 
-from pfm import PFM, FrameStateError, OutOfFramesError, PageFlags, Zone
+from pfm import PFM, FrameStateError, MappingError, OutOfFramesError, PageFlags, Zone
 from pfm.address import PAGE_SHIFT, PAGE_SIZE
 from pfm.frame.entry import ENTRY_SHIFT
 from pfm.paging.tables import WRITE
@@ -39,8 +39,7 @@ def test_frames_are_memory():
 
 def test_zeroed_frames_are_zero():
     pfn = PFM.alloc(4, zero=True)
-    block = uctypes.bytearray_at(PFM.as_virt(pfn << PAGE_SHIFT), 16 * PAGE_SIZE)
-    equal(block.count(b"\0"), len(block))
+    equal(bytes(PFM.memory(pfn, 16)), bytes(16 * PAGE_SIZE))
     PFM.free(pfn)
 
 
@@ -87,6 +86,28 @@ def test_pages_are_mapped_and_unmapped():
     equal(PFM.space.query(SCRATCH_VIRT), (pfn << PAGE_SHIFT, PAGE_SIZE, WRITE))
     PFM.space.unmap(SCRATCH_VIRT, 1)
     raises(kernel.AccessFault, lambda: machine.mem32[SCRATCH_VIRT])
+    PFM.free(pfn)
+
+
+def test_pages_are_protected():
+    pfn = PFM.alloc(1, zero=True)
+    PFM.space.map(SCRATCH_VIRT, pfn << PAGE_SHIFT, 2, WRITE)
+
+    def write(at):
+        machine.mem32[SCRATCH_VIRT + at] = 5
+
+    write(0)
+    write(PAGE_SIZE)
+    PFM.space.protect(SCRATCH_VIRT, 1, 0)
+    raises(kernel.AccessFault, write, 4)
+    write(PAGE_SIZE + 4)
+    equal(machine.mem32[SCRATCH_VIRT], 5)
+    raises(MappingError, PFM.space.protect, SCRATCH_VIRT, 3, WRITE)
+    raises(kernel.AccessFault, write, 4)
+    PFM.space.protect(SCRATCH_VIRT, 2, WRITE)
+    write(4)
+    equal(PFM.memory(pfn)[4], 5)
+    PFM.space.unmap(SCRATCH_VIRT, 2)
     PFM.free(pfn)
 
 

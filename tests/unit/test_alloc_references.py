@@ -1,10 +1,11 @@
 """pfm/alloc/references.py: how many references a block may have, and what the last one does."""
 
-from allocation import entry, lists, refused
+from allocation import entry, lists, refused, without_heap
 from ktap import equal
 from maps import SMALL_8M, frames
+from recount import ODD_32M, busy
 
-from pfm import FrameStateError, RefcountError
+from pfm import PFN, FrameStateError, RefcountError
 from pfm.frame.entry import RC_MAX
 from pfm.testing import FakeMachine
 
@@ -30,6 +31,41 @@ def test_last_reference_frees():
             equal(pfm.unref(pfn), 0)
             refused(pfm, FrameStateError, pfm.unref, pfn)
             equal(lists(pfm), before)
+
+
+def test_counted_by_any_frame():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        for allocate, count in (
+            (pfm.alloc, 1),
+            (lambda: pfm.alloc(5), 32),
+            (lambda: pfm.alloc(5, compound=True), 32),
+            (lambda: pfm.alloc_contiguous(37), 37),
+            (lambda: pfm.alloc_at(1025, 30), 30),
+        ):
+            pfn = allocate()
+            for refs in (1, 2, 3):
+                without_heap(pfm.count_refs, pfn + count - 1)
+                equal([pfm.count_refs(pfn + at) for at in range(count)], [refs] * count)
+                pfm.ref(pfn)
+            for _ in range(4):
+                pfm.unref(pfn)
+            equal([pfm.count_refs(pfn + at) for at in range(count)], [0] * count)
+        virt = pfm.malloc(3000)
+        frame = pfm.as_phys(virt) >> 12
+        before = pfm.count_refs(frame)
+        # Another from the same slab; the stock had it before.
+        pfm.mfree(pfm.malloc(3000))
+        equal(pfm.count_refs(frame), before)
+        assert before > 2
+
+
+def test_counted_agrees_with_identify():
+    with FakeMachine(ODD_32M) as machine:
+        pfm = machine.boot()
+        busy(pfm)
+        for pfn in range(pfm.min(), pfm.max() + 1):
+            equal(pfm.count_refs(pfn), pfm.identify(PFN(pfn)).rc or 0)
 
 
 def test_free_of_a_shared_block():

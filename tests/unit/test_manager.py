@@ -1,12 +1,16 @@
 """pfm/manager.py and pfm/state.py: init, memory that is reclaimed later, and bad arguments of the calls on one frame."""
 
+import uctypes
 from ktap import equal, raises
 from maps import GIB, MIB, RECLAIMABLE, SMALL_8M, frames
+from recount import ODD_32M
 
 from pfm import (
+    PFN,
     AlreadyInitialisedError,
     ArgumentError,
     FlagsRangeError,
+    FrameNotPresentError,
     FrameRangeError,
     FrameStateError,
     NotInitialisedError,
@@ -102,12 +106,54 @@ def test_bad_frame_numbers():
             pfm.free,
             pfm.ref,
             pfm.unref,
+            pfm.count_refs,
+            pfm.memory,
         )
         for call in calls:
             for pfn in (-1, 2048, 1 << 27, 1 << 64, (1 << 64) + 42, -(1 << 64) + 42):
                 equal(raises(FrameRangeError, call, pfn).pfn, pfn)
             for pfn in (1.0, None, "1"):
                 raises(TypeError, call, pfn)
+
+
+def _store(memory, data):
+    memory[:4096] = data
+
+
+def test_memory_of_frames():
+    with FakeMachine(SMALL_8M) as machine:
+        pfm = machine.boot()
+        block = pfm.alloc(2, zero=True)
+        memory = pfm.memory(block, 4)
+        equal(len(memory), 4 * 4096)
+        equal(bytes(memory), bytes(4 * 4096))
+        memory[4095:4098] = b"abc"
+        equal(bytes(pfm.memory(block)[4094:]), b"\0a")
+        equal(bytes(pfm.memory(PFN(block + 1))[:3]), b"bc\0")
+        equal(uctypes.addressof(memory) & (1 << 64) - 1, pfm.as_virt(block << 12))
+        # A view has the size that it has.
+        for size in (0, 1, 4095, 4097):
+            raises(ValueError, _store, memory, bytes(size))
+        pfm.free(block)
+        equal(memory[4096], ord("b"))
+        # All RAM, and not a frame more.
+        first, last = pfm.min(), pfm.max()
+        equal(len(pfm.memory(first, last - first + 1)), last - first + 1 << 12)
+        for pfn, count in ((first, last - first + 2), (last, 2), (last, 1 << 70)):
+            equal(raises(FrameRangeError, pfm.memory, pfn, count).pfn, pfn + count - 1)
+        for count in (0, -1):
+            raises(ArgumentError, pfm.memory, block, count)
+        for count in (1.0, None, "1"):
+            raises(TypeError, pfm.memory, block, count)
+
+
+def test_memory_of_holes():
+    with FakeMachine(ODD_32M) as machine:
+        pfm = machine.boot()
+        hole = 15 * MIB // 2 >> 12
+        for pfn, count in ((hole, 1), (hole - 1, 2), (hole - 1, 2000)):
+            equal(raises(FrameNotPresentError, pfm.memory, pfn, count).pfn, hole)
+        equal(len(pfm.memory(hole - 1)), 4096)
 
 
 def test_bad_flags():

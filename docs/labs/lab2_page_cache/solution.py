@@ -1,9 +1,7 @@
 """Lab 2, a solution."""
 
-import uctypes
-
 from pfm import OutOfFramesError, PageFlags
-from pfm.address import PAGE_SHIFT, PAGE_SIZE
+from pfm.address import PAGE_SIZE
 
 
 class PageCache:
@@ -18,19 +16,15 @@ class PageCache:
         # These blocks, the one that was used last at the end.
         self._used = []
 
-    def _bytes(self, pfn):
-        """Return the frame's memory as a bytearray."""
-        return uctypes.bytearray_at(self._manager.as_virt(pfn << PAGE_SHIFT), PAGE_SIZE)
-
     def read(self, block, offset=0, size=PAGE_SIZE):
         """Return `size` bytes of the block.  Raises OSError, OutOfFramesError."""
-        return bytes(self._bytes(self._valid(block))[offset : offset + size])
+        return bytes(self._manager.memory(self._valid(block))[offset : offset + size])
 
     def write(self, block, offset, data):
         """Replace bytes of the block, on the device at the next `sync`.  Raises as `read`."""
         # What is replaced whole need not be read.
         pfn = self._frame(block) if len(data) == PAGE_SIZE else self._valid(block)
-        self._bytes(pfn)[offset : offset + len(data)] = data
+        self._manager.memory(pfn)[offset : offset + len(data)] = data
         self._manager.set_flags(pfn, PageFlags.DIRTY | PageFlags.UPTODATE)
 
     def sync(self):
@@ -48,7 +42,7 @@ class PageCache:
         """Return the block's frame with valid contents."""
         pfn = self._frame(block)
         if not self._manager.check_flags(pfn, PageFlags.UPTODATE):
-            self._device.readblocks(block, self._bytes(pfn))
+            self._device.readblocks(block, self._manager.memory(pfn))
             self._manager.set_flags(pfn, PageFlags.UPTODATE)
         return pfn
 
@@ -90,7 +84,7 @@ class PageCache:
             return
         self._manager.set_flags(pfn, PageFlags.WRITEBACK)
         try:
-            self._device.writeblocks(block, self._bytes(pfn))
+            self._device.writeblocks(block, self._manager.memory(pfn))
             self._manager.clear_flags(pfn, PageFlags.DIRTY)
         finally:
             self._manager.clear_flags(pfn, PageFlags.WRITEBACK)

@@ -1,8 +1,6 @@
 """Lab 2: a page cache.  It is right so far, but it keeps nothing."""
 
-import uctypes
-
-from pfm.address import PAGE_SHIFT, PAGE_SIZE
+from pfm.address import PAGE_SIZE
 
 
 class PageCache:
@@ -18,16 +16,13 @@ class PageCache:
         self._device = device
         self._pages = pages
 
-    def _bytes(self, pfn):
-        """Return the frame's memory as a bytearray."""
-        return uctypes.bytearray_at(self._manager.as_virt(pfn << PAGE_SHIFT), PAGE_SIZE)
-
     def read(self, block, offset=0, size=PAGE_SIZE):
         """Return `size` bytes of the block.  Raises OSError, OutOfFramesError."""
         pfn = self._manager.alloc(tag="page")
         try:
-            self._device.readblocks(block, self._bytes(pfn))
-            return bytes(self._bytes(pfn)[offset : offset + size])
+            page = self._manager.memory(pfn)
+            self._device.readblocks(block, page)
+            return bytes(page[offset : offset + size])
         finally:
             self._manager.free(pfn)
 
@@ -35,7 +30,7 @@ class PageCache:
         """Replace bytes of the block, on the device at the next `sync`.  Raises as `read`."""
         pfn = self._manager.alloc(tag="page")
         try:
-            page = self._bytes(pfn)
+            page = self._manager.memory(pfn)
             self._device.readblocks(block, page)
             page[offset : offset + len(data)] = data
             self._device.writeblocks(block, page)

@@ -1,8 +1,8 @@
 """Two memory management units of one kind: one that the lab walks itself, and the processor's.
 
-Both have `map(virt, pfn, writable)`, `unmap(virt)`, `load(virt)` and `store(virt, value)` of 32
-bits; a load or store that the mapping forbids raises `Fault`.  Frames are those of the sandbox
-`lab`.
+Both have `map(virt, pfn, writable)`, `protect(virt, writable)`, `unmap(virt)`, `load(virt)` and
+`store(virt, value)` of 32 bits; a load or store that the mapping forbids raises `Fault`.  Frames
+are those of the sandbox `lab`.
 """
 
 import machine
@@ -59,6 +59,10 @@ class WalkedMMU:
         """Map the page at `virt` to a frame."""
         self.tables.map(virt, pfn << PAGE_SHIFT, 1, WRITE if writable else 0)
 
+    def protect(self, virt, writable):
+        """Let the page at `virt`, which is mapped, be written or not."""
+        self.tables.protect(virt, 1, WRITE if writable else 0)
+
     def unmap(self, virt):
         """Unmap the page at `virt`."""
         self.tables.unmap(virt, 1)
@@ -88,6 +92,10 @@ class ProcessorMMU:
     def map(self, virt, pfn, writable):
         """Map the page at `virt` to a frame."""
         PFM.space.map(virt, self._first + pfn << PAGE_SHIFT, 1, WRITE if writable else 0)
+
+    def protect(self, virt, writable):
+        """Let the page at `virt`, which is mapped, be written or not; flushes its translation."""
+        PFM.space.protect(virt, 1, WRITE if writable else 0)
 
     def unmap(self, virt):
         """Unmap the page at `virt`, which also flushes its translation."""

@@ -42,7 +42,7 @@ class Process(start.Process):
             self._lab.ref(pfn)
             child.frames.append(pfn)
             self._mmu.map(virt + index * PAGE_SIZE, pfn, False)
-            self._remap(index, pfn, False)
+            self._mmu.protect(self.virt + index * PAGE_SIZE, False)
         return child
 
     def store(self, offset, value):
@@ -64,18 +64,14 @@ class Process(start.Process):
 
     def _fault(self, index):
         """Make the page writable: a copy of its own if others have the frame, too."""
-        pfn = self.frames[index]
-        with self._lab.get(pfn) as frame:
-            shared = frame.rc > 1
-        if shared:
-            own = self._lab.alloc(tag="proc")
-            self._bytes(own)[:] = self._bytes(pfn)
-            self.frames[index] = own
-        self._remap(index, self.frames[index], True)
-        if shared:
-            self._lab.unref(pfn)
-
-    def _remap(self, index, pfn, writable):
         virt = self.virt + index * PAGE_SIZE
+        pfn = self.frames[index]
+        if self._lab.count_refs(pfn) == 1:
+            self._mmu.protect(virt, True)
+            return
+        own = self._lab.alloc(tag="proc")
+        self._lab.memory(own)[:] = self._lab.memory(pfn)
+        self.frames[index] = own
         self._mmu.unmap(virt)
-        self._mmu.map(virt, pfn, writable)
+        self._mmu.map(virt, own, True)
+        self._lab.unref(pfn)

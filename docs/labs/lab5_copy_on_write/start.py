@@ -1,8 +1,6 @@
 """Lab 5: page tables read by hand, and processes that share their pages until one writes."""
 
-import uctypes
-
-from pfm.address import PAGE_SHIFT, PAGE_SIZE
+from pfm.address import PAGE_SIZE
 
 
 def translate(read64, root_phys, virt):
@@ -25,10 +23,6 @@ class Process:
         for index, pfn in enumerate(self.frames):
             mmu.map(virt + index * PAGE_SIZE, pfn, True)
 
-    def _bytes(self, pfn):
-        """Return the frame's memory as a bytearray."""
-        return uctypes.bytearray_at(self._lab.as_virt(pfn << PAGE_SHIFT), PAGE_SIZE)
-
     def fork(self, virt):
         """Return a process with the same contents at `virt`.
 
@@ -36,7 +30,7 @@ class Process:
         """
         child = type(self)(self._lab, self._mmu, virt, len(self.frames))
         for index, pfn in enumerate(self.frames):
-            self._bytes(child.frames[index])[:] = self._bytes(pfn)
+            self._lab.memory(child.frames[index])[:] = self._lab.memory(pfn)
         return child
 
     def load(self, offset):
