@@ -37,8 +37,16 @@ def pytest_pycollect_makemodule(module_path, parent):
 def pytest_collection_modifyitems(items):
     """What shares a run or a machine stays with one of the workers."""
     for item in items:
-        group = item.run_name if isinstance(item, collect.KtapItem) else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item):
+    if isinstance(item, collect.KtapItem):
+        return item.run_name
+    if item.path.stem == "test_selftests" and hasattr(item, "callspec"):
+        # What a way ran is looked at as a whole by the worker that ran it.
+        return item.callspec.params["way"].name
+    return item.path.stem
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -2,7 +2,7 @@
 """Run the self tests on many machines and write what came of it: matrix.py OUTPUT.md
 
 Loaders and firmware as this host has them, boards, memory from 32 MiB to 1 TiB
-in several layouts, processors. Ends with status 0 when all that ran passed.
+in several layouts, processors by kind and number. Ends with status 0 when all that ran passed.
 """
 
 import datetime
@@ -43,13 +43,14 @@ class Layout:
     memory: str
     note: str = ""
     flags: str = ""
+    cmdline: str = "selftest"
 
     def boot(self, loader, firmware):
         return qemu.Boot(
             loader=loader,
             firmware=firmware,
             memory=self.memory,
-            cmdline="selftest",
+            cmdline=self.cmdline,
             qemuflags=self.flags if "-M " in self.flags else f"-M {self.board} {self.flags}",
             image=IMAGE,
         )
@@ -58,7 +59,18 @@ class Layout:
 SPLIT = Layout("q35", "6G", "RAM split at 512 MiB", "-M q35,max-ram-below-4g=512M")
 SPLIT_PC = Layout("pc", "2G", "RAM split at 512 MiB", "-M pc,max-ram-below-4g=512M")
 NUMA_6G = Layout("q35", "6G", "NUMA, 2 + 4 GiB", NUMA)
-SMP = Layout("q35", "512M", "4 processors", "-smp 4")
+SMP = Layout("q35", "512M", "4 processors, 1 runs", "-smp 4")
+# How many run Python; one does in all other layouts.
+PROCESSORS = [
+    Layout(
+        "q35",
+        "512M",
+        f"{number} processors run",
+        f"-smp {number} -accel tcg,thread=multi",
+        f"selftest processors={number}",
+    )
+    for number in (2, 4, 8)
+]
 BASELINE = Layout("q35", "512M", "processor qemu64", "-cpu qemu64")
 
 # On the stand-in loader, and on each release of Limine by firmware.
@@ -69,6 +81,7 @@ ON_STAND_IN = [
     SPLIT_PC,
     NUMA_6G,
     SMP,
+    *PROCESSORS,
     BASELINE,
     *(
         Layout("q35", "512M", f"processor {name}", f"-cpu {name}")
@@ -76,8 +89,8 @@ ON_STAND_IN = [
     ),
 ]
 ON_EACH = {
-    "bios": [Layout("q35", "64M"), Layout("pc", "6G"), SPLIT, SMP, BASELINE],
-    "uefi": [Layout("q35", "512M"), Layout("pc", "6G"), BASELINE],
+    "bios": [Layout("q35", "64M"), Layout("pc", "6G"), SPLIT, SMP, *PROCESSORS, BASELINE],
+    "uefi": [Layout("q35", "512M"), Layout("pc", "6G"), *PROCESSORS, BASELINE],
 }
 ON_FIRST = {
     "bios": [Layout("q35", "64G"), Layout("q35", "1T"), NUMA_6G],

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import collect
 import pytest
 import qemu
 from prompt import at_prompt
@@ -215,16 +214,6 @@ while True:
         text = prompt.machine.read_until(b"in fault\r\n")
         assert b"on processor 3 of 4" in text
         assert prompt.machine.wait(60) == qemu.Ending.FAULT
-
-
-@pytest.mark.parametrize("processors", [2, 4])
-def test_self_tests_of_threads(micropython, processors):
-    boot = replace(
-        qemu.Boot(**FOUR),
-        cmdline=f"selftest=test_threads processors={processors}",
-        qemuflags=f"-smp {processors} -accel tcg,thread=multi",
-    )
-    collect.run_machine(boot).assert_all_passed()
 
 
 def test_processor_that_is_not_there_is_left_out(micropython):
