@@ -110,6 +110,9 @@ void gc_collect(void) {
     smp_empty_heap_stocks();
     gc_collect_start();
     smp_each_stopped(gc_collect_root);
+    if (smp_running > 1) {
+        gc_collect_root(smp_self()->map_found, MP_ARRAY_SIZE(smp_self()->map_found));
+    }
     gc_helper_collect_regs_and_stack();
     soft_timer_gc_mark_all();
     // Finalisers close files at any depth of recursion, so they get more of the

@@ -10,6 +10,7 @@
 #include "critical.h"
 #include "irq.h"
 #include "keyboard.h"
+#include "objlock.h"
 #include "screen.h"
 #include "smp.h"
 #include "uart.h"
@@ -93,6 +94,7 @@ static void poll_timers(void) {
 void mp_hal_poll(void) {
     mp_hal_poll_stdin();
     poll_timers();
+    objlock_give_up();
     critical_raise_interrupt(true);
     mp_thread_end_if_asked();
     smp_relax();
@@ -109,6 +111,7 @@ static void tick_screen(void) {
 void mp_hal_vm_hook(void) {
     static uint64_t next_poll_ns;
     smp_this->vm_hook_countdown = VM_HOOK_JUMPS;
+    objlock_give_up();
     if (!mp_thread_is_main_thread()) {
         mp_thread_end_if_asked();
         smp_relax();

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "cpu.h"
 #include "mpthreadport.h"
+#include "objlock.h"
 #include "smp.h"
 
 // A lock is usually held for less than this; who waits longer halts in between.
@@ -18,6 +19,7 @@ static smp_lock_t atomic_lock;
 
 void mp_thread_init(void) {
     smp_this->thread = &mp_state_ctx.thread;
+    objlock_init();
 }
 
 void mp_thread_deinit(void) {
@@ -86,6 +88,7 @@ void mp_thread_mutex_init(mp_thread_mutex_t *mutex) {
 // as it likes; on the main thread Ctrl-C ends the wait.
 static void wait_for(mp_thread_mutex_t *mutex) {
     uint64_t spin_until_ns = clock_ns() + SPIN_NS;
+    objlock_give_up();
     while (__atomic_load_n(&mutex->owner, __ATOMIC_RELAXED) != 0) {
         mp_thread_end_if_asked();
         if (mp_thread_is_main_thread()) {

@@ -321,6 +321,7 @@ void smp_each_stopped(void (*scan)(void **start, size_t count)) {
         }
         scan((void **)low, ((uintptr_t)cpu->stack_top - low) / sizeof(void *));
         scan(&cpu->arg, 1);
+        scan(cpu->map_found, 2);
     }
 }
 
@@ -413,6 +414,7 @@ unsigned int smp_run(void *(*entry)(void *), void *arg) {
             cpu->end = false;
             cpu->kill = false;
             pytrace_reset(&cpu->trace);
+            cpu->objlock = NULL;
             __atomic_add_fetch(&smp_running, 1, __ATOMIC_SEQ_CST);
             __atomic_store_n(&cpu->state, SMP_RUNNING, __ATOMIC_SEQ_CST);
             send(cpu, ICR_FIXED | SMP_VECTOR);

@@ -26,6 +26,9 @@
 // Blocks of the Python heap that a processor takes at a time (heapstock.c).
 #define SMP_HEAP_STOCK 32
 
+// Bytes of the look-up cache of py/map.c, a power of two (locked/map.c).
+#define SMP_MAP_LOOKUP_CACHE 128
+
 struct _mp_state_thread_t;
 
 typedef enum {
@@ -58,6 +61,11 @@ struct _smp_cpu_t {
     bool kill;
     unsigned int heap_stock_count;
     void *heap_stock[SMP_HEAP_STOCK];
+    uint8_t map_lookup_cache[SMP_MAP_LOOKUP_CACHE];
+    // A copy of the key and the value that were found last in a dict.
+    void *map_found[2];
+    // The innermost lock of a container (objlock.h).
+    struct _objlock_t *objlock;
     // What it runs.
     void *(*entry)(void *);
     void *arg;

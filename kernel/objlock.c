@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+#include <string.h>
+
+#include "py/mphal.h"
+#include "py/mpthread.h"
+#include "py/runtime.h"
+
+#include "clock.h"
+#include "critical.h"
+#include "objlock.h"
+
+// So many that two containers in use seldom share one.
+#define STRIPES 64
+
+// Containers are changed within microseconds; after this the holder runs Python
+// code, or the host does not run the holder, and Ctrl-C is looked for.
+#define LONG_WAIT_NS 20000000
+
+static objlock_stripe_t stripes[STRIPES];
+
+void objlock_init(void) {
+    memset(stripes, 0, sizeof(stripes));
+    smp_this->objlock = NULL;
+}
+
+// An object's map starts in the object's first block, so both have one lock.
+objlock_stripe_t *objlock_stripe(const void *container) {
+    return &stripes[(uintptr_t)container / MICROPY_BYTES_PER_GC_BLOCK % STRIPES];
+}
+
+static void give(objlock_t *lock) {
+    objlock_stripe_t *stripe = lock->stripe;
+    lock->held = false;
+    if (stripe->version & 1) {
+        __atomic_store_n(&stripe->version, stripe->version + 1, __ATOMIC_RELEASE);
+    }
+    __atomic_store_n(&stripe->owner, 0, __ATOMIC_RELEASE);
+}
+
+void objlock_give_up(void) {
+    for (objlock_t *lock = smp_this->objlock; lock != NULL; lock = lock->outer) {
+        if (lock->held) {
+            give(lock);
+        }
+    }
+}
+
+// Raises a KeyboardInterrupt that has come.
+static void look_for_interrupt(void) {
+    smp_end_if_asked();
+    if (mp_thread_is_main_thread() && smp_this->critical_depth == 0) {
+        mp_hal_poll_stdin();
+        critical_raise_interrupt(true);
+        if (MP_STATE_THREAD(mp_pending_exception) != MP_OBJ_NULL) {
+            mp_handle_pending(true);
+        }
+    }
+}
+
+// The nearest of this processor's own locks on the stripe; NULL if there is none.
+static objlock_t *find_outer(objlock_t *lock) {
+    objlock_t *outer = lock->outer;
+    while (outer != NULL && outer->stripe != lock->stripe) {
+        outer = outer->outer;
+    }
+    return outer;
+}
+
+static void hold(objlock_t *lock) {
+    uint64_t long_wait_ns = 0;
+    for (;;) {
+        uint32_t owner = 0;
+        if (__atomic_compare_exchange_n(&lock->stripe->owner, &owner, smp_this->number, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+            lock->held = true;
+            return;
+        }
+        if (owner == smp_this->number) {
+            // One outside this one holds it, and gets it back at the release.
+            objlock_t *outer = find_outer(lock);
+            while (!outer->held) {
+                outer = find_outer(outer);
+            }
+            outer->held = false;
+            lock->held = true;
+            return;
+        }
+        if (smp_is_stopper()) {
+            // In a finaliser, and the owner is stopped.
+            return;
+        }
+        objlock_give_up();
+        smp_relax();
+        if (long_wait_ns == 0) {
+            long_wait_ns = clock_ns() + LONG_WAIT_NS;
+        } else if (clock_ns() >= long_wait_ns) {
+            look_for_interrupt();
+        }
+    }
+}
+
+static void end(objlock_t *lock) {
+    smp_this->objlock = lock->outer;
+    if (lock->held) {
+        objlock_t *outer = find_outer(lock);
+        if (outer != NULL) {
+            outer->held = true;
+        } else {
+            give(lock);
+        }
+    }
+}
+
+static void end_by_jump(void *lock) {
+    end(lock);
+}
+
+void objlock_take(objlock_t *lock, const void *container) {
+    lock->stripe = objlock_stripe(container);
+    lock->outer = smp_this->objlock;
+    lock->held = false;
+    smp_this->objlock = lock;
+    nlr_push_jump_callback(&lock->on_jump, end_by_jump);
+    hold(lock);
+}
+
+void objlock_release(objlock_t *lock) {
+    nlr_pop_jump_callback(false);
+    end(lock);
+    if (lock->outer != NULL && !lock->outer->held) {
+        // Given up for a wait inside.
+        hold(lock->outer);
+    }
+}
+
+void objlock_take_two(objlock_t *lock, const void *first, const void *second) {
+    objlock_take(&lock[0], first);
+    objlock_take(&lock[1], second);
+    while (!lock[0].held && lock[0].stripe != lock[1].stripe && !smp_is_stopper()) {
+        // Given up for the second.
+        objlock_release(&lock[1]);
+        objlock_take(&lock[1], second);
+    }
+}
+
+void objlock_release_two(objlock_t *lock) {
+    objlock_release(&lock[1]);
+    objlock_release(&lock[0]);
+}
+
+void objlock_change(objlock_t *lock) {
+    objlock_stripe_t *stripe = lock->stripe;
+    if (lock->held && !(stripe->version & 1)) {
+        __atomic_store_n(&stripe->version, stripe->version + 1, __ATOMIC_RELAXED);
+        // Before the changes.
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+    }
+}
