@@ -10,23 +10,15 @@
 #include "critical.h"
 #include "objlock.h"
 
-// So many that two containers in use seldom share one.
-#define STRIPES 64
-
 // Containers are changed within microseconds; after this the holder runs Python
 // code, or the host does not run the holder, and Ctrl-C is looked for.
 #define LONG_WAIT_NS 20000000
 
-static objlock_stripe_t stripes[STRIPES];
+objlock_stripe_t objlock_stripes[OBJLOCK_STRIPES];
 
 void objlock_init(void) {
-    memset(stripes, 0, sizeof(stripes));
+    memset(objlock_stripes, 0, sizeof(objlock_stripes));
     smp_this->objlock = NULL;
-}
-
-// An object's map starts in the object's first block, so both have one lock.
-objlock_stripe_t *objlock_stripe(const void *container) {
-    return &stripes[(uintptr_t)container / MICROPY_BYTES_PER_GC_BLOCK % STRIPES];
 }
 
 static void give(objlock_t *lock) {
@@ -35,7 +27,7 @@ static void give(objlock_t *lock) {
     if (stripe->version & 1) {
         __atomic_store_n(&stripe->version, stripe->version + 1, __ATOMIC_RELEASE);
     }
-    __atomic_store_n(&stripe->owner, 0, __ATOMIC_RELEASE);
+    objlock_leave(stripe);
 }
 
 void objlock_give_up(void) {
@@ -67,15 +59,14 @@ static objlock_t *find_outer(objlock_t *lock) {
     return outer;
 }
 
-static void hold(objlock_t *lock) {
+void objlock_hold(objlock_t *lock) {
     uint64_t long_wait_ns = 0;
     for (;;) {
-        uint32_t owner = 0;
-        if (__atomic_compare_exchange_n(&lock->stripe->owner, &owner, smp_this->number, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        if (objlock_try(lock->stripe)) {
             lock->held = true;
             return;
         }
-        if (owner == smp_this->number) {
+        if (__atomic_load_n(&lock->stripe->owner, __ATOMIC_RELAXED) == smp_this->number) {
             // One outside this one holds it, and gets it back at the release.
             objlock_t *outer = find_outer(lock);
             while (!outer->held) {
@@ -111,25 +102,15 @@ static void end(objlock_t *lock) {
     }
 }
 
-static void end_by_jump(void *lock) {
+void objlock_end_by_jump(void *lock) {
     end(lock);
 }
 
-void objlock_take(objlock_t *lock, const void *container) {
-    lock->stripe = objlock_stripe(container);
-    lock->outer = smp_this->objlock;
-    lock->held = false;
-    smp_this->objlock = lock;
-    nlr_push_jump_callback(&lock->on_jump, end_by_jump);
-    hold(lock);
-}
-
-void objlock_release(objlock_t *lock) {
-    nlr_pop_jump_callback(false);
+void objlock_end(objlock_t *lock) {
     end(lock);
     if (lock->outer != NULL && !lock->outer->held) {
         // Given up for a wait inside.
-        hold(lock->outer);
+        objlock_hold(lock->outer);
     }
 }
 

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "py/nlr.h"
+#include "py/mpstate.h"
 
 #include "smp.h"
 
@@ -25,6 +25,11 @@ typedef struct _objlock_stripe_t {
     uint32_t owner;
     uint32_t version;
 } __attribute__((aligned(64))) objlock_stripe_t;
+
+// So many that two containers in use seldom share one.
+#define OBJLOCK_STRIPES 64
+
+extern objlock_stripe_t objlock_stripes[OBJLOCK_STRIPES];
 
 // A lock that is taken; it lies on its holder's stack.
 typedef struct _objlock_t {
@@ -37,11 +42,52 @@ typedef struct _objlock_t {
 // No lock is taken: the interpreter starts.
 void objlock_init(void);
 
-objlock_stripe_t *objlock_stripe(const void *container);
+// An object's map starts in the object's first block, so both have one lock.
+static inline objlock_stripe_t *objlock_stripe(const void *container) {
+    return &objlock_stripes[(uintptr_t)container / MICROPY_BYTES_PER_GC_BLOCK % OBJLOCK_STRIPES];
+}
+
+// Tries to take a lock for a few instructions that call nothing; false if it is taken.
+static inline bool objlock_try(objlock_stripe_t *stripe) {
+    uint32_t none = 0;
+    return __atomic_compare_exchange_n(&stripe->owner, &none, smp_this->number, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static inline void objlock_leave(objlock_stripe_t *stripe) {
+    __atomic_store_n(&stripe->owner, 0, __ATOMIC_RELEASE);
+}
+
+// Called by those below.
+void objlock_hold(objlock_t *lock);
+void objlock_end(objlock_t *lock);
+void objlock_end_by_jump(void *lock);
 
 // An exception that leaves the function releases its locks.
-void objlock_take(objlock_t *lock, const void *container);
-void objlock_release(objlock_t *lock);
+static inline void objlock_take(objlock_t *lock, const void *container) {
+    lock->stripe = objlock_stripe(container);
+    lock->outer = smp_this->objlock;
+    lock->held = false;
+    smp_this->objlock = lock;
+    // As nlr_push_jump_callback().
+    lock->on_jump.prev = MP_STATE_THREAD(nlr_jump_callback_top);
+    lock->on_jump.fun = objlock_end_by_jump;
+    MP_STATE_THREAD(nlr_jump_callback_top) = &lock->on_jump;
+    if (objlock_try(lock->stripe)) {
+        lock->held = true;
+    } else {
+        objlock_hold(lock);
+    }
+}
+
+static inline void objlock_release(objlock_t *lock) {
+    MP_STATE_THREAD(nlr_jump_callback_top) = lock->on_jump.prev;
+    if (lock->outer == NULL && lock->held && !(lock->stripe->version & 1)) {
+        smp_this->objlock = NULL;
+        objlock_leave(lock->stripe);
+    } else {
+        objlock_end(lock);
+    }
+}
 
 // The same for the locks of two containers: lock[0] and lock[1].
 void objlock_take_two(objlock_t *lock, const void *first, const void *second);

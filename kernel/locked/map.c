@@ -69,7 +69,7 @@ static __attribute__((noinline)) mp_map_elem_t *find_locked(mp_map_t *map, mp_ob
     return found(elem);
 }
 
-static mp_map_elem_t *find(mp_map_t *map, mp_obj_t index) {
+static __attribute__((noinline)) mp_map_elem_t *find(mp_map_t *map, mp_obj_t index) {
     const objlock_stripe_t *stripe = objlock_stripe(map);
     for (int i = 0; i < TRIES; ++i) {
         uint32_t version;
@@ -92,15 +92,38 @@ static mp_map_elem_t *find(mp_map_t *map, mp_obj_t index) {
     return find_locked(map, index);
 }
 
-// Under the lock; returns the slot itself, or a copy of one that was removed.
-static mp_map_elem_t *change(objlock_t *lock, mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind) {
-    if (kind == MP_MAP_LOOKUP_ADD_IF_NOT_FOUND) {
-        // To replace a value is one store.
-        mp_map_elem_t *slot = map_lookup(map, index, MP_MAP_LOOKUP);
-        if (slot != NULL) {
-            return slot;
+// The slot that the look-up cache names, as at the start of upstream's look-up;
+// NULL if it has another key.
+static inline mp_map_elem_t *find_cached(mp_map_elem_t *table, size_t alloc, mp_obj_t index) {
+    if (alloc == 0) {
+        return NULL;
+    }
+    mp_map_elem_t *slot = &table[MAP_CACHE_ENTRY(index) % alloc];
+    return slot->key == index ? slot : NULL;
+}
+
+// The first step of find(), which is the last one mostly.
+static inline mp_map_elem_t *find_first(mp_map_t *map, mp_obj_t index) {
+    const objlock_stripe_t *stripe = objlock_stripe(map);
+    uint32_t version;
+    if (objlock_read_version(stripe, &version)) {
+        size_t alloc = map->alloc;
+        mp_map_elem_t *table = map->table;
+        if (objlock_is_unchanged(stripe, version)) {
+            mp_map_elem_t *slot = find_cached(table, alloc, index);
+            if (slot != NULL) {
+                mp_map_elem_t elem = *slot;
+                if (objlock_is_unchanged(stripe, version) && elem.value != MP_OBJ_NULL) {
+                    return found(elem);
+                }
+            }
         }
     }
+    return find(map, index);
+}
+
+// Under the lock; returns the slot itself, or a copy of one that was removed.
+static mp_map_elem_t *change(objlock_t *lock, mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind) {
     objlock_change(lock);
     mp_map_t header = *map;
     mp_map_elem_t *slot = map_lookup(&header, index, kind);
@@ -128,18 +151,33 @@ static __attribute__((noinline)) mp_map_elem_t *lookup_shared(mp_map_t *map, mp_
     if (map->is_fixed) {
         return map_lookup(map, index, kind);
     }
-    return kind == MP_MAP_LOOKUP ? find(map, index) : change_shared(map, index, kind);
+    return kind == MP_MAP_LOOKUP ? find_first(map, index) : change_shared(map, index, kind);
 }
 
 mp_map_elem_t *mp_map_lookup(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind) {
     return smp_running == 1 ? map_lookup(map, index, kind) : lookup_shared(map, index, kind);
 }
 
-void map_store_shared(mp_map_t *map, mp_obj_t index, mp_obj_t value) {
+static __attribute__((noinline)) void store(mp_map_t *map, mp_obj_t index, mp_obj_t value) {
     objlock_t lock;
     objlock_take(&lock, map);
     change(&lock, map, index, MP_MAP_LOOKUP_ADD_IF_NOT_FOUND)->value = value;
     objlock_release(&lock);
+}
+
+void map_store_shared(mp_map_t *map, mp_obj_t index, mp_obj_t value) {
+    objlock_stripe_t *stripe = objlock_stripe(map);
+    if (objlock_try(stripe)) {
+        mp_map_elem_t *slot = find_cached(map->table, map->alloc, index);
+        if (slot != NULL) {
+            slot->value = value;
+        }
+        objlock_leave(stripe);
+        if (slot != NULL) {
+            return;
+        }
+    }
+    store(map, index, value);
 }
 
 static __attribute__((noinline)) void map_clear_shared(mp_map_t *map) {

@@ -10,6 +10,7 @@
 static mp_obj_t dict_setdefault(size_t n_args, const mp_obj_t *args);
 static mp_obj_t dict_popitem(mp_obj_t self);
 static mp_obj_t dict_update(size_t n_args, const mp_obj_t *args, mp_map_t *kws);
+static mp_obj_t dict_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value);
 static mp_obj_t dict_binary_op(mp_binary_op_t op, mp_obj_t lhs, mp_obj_t rhs);
 static mp_obj_t dict_view_it_iternext(mp_obj_t self);
 static void dict_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind);
@@ -19,6 +20,7 @@ static void dict_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t k
 #define dict_setdefault(...) dict_setdefault_unlocked(__VA_ARGS__)
 #define dict_popitem(...) dict_popitem_unlocked(__VA_ARGS__)
 #define dict_update(...) dict_update_unlocked(__VA_ARGS__)
+#define dict_subscr(...) dict_subscr_unlocked(__VA_ARGS__)
 #define dict_binary_op(...) dict_binary_op_unlocked(__VA_ARGS__)
 #define dict_view_it_iternext(...) dict_view_it_iternext_unlocked(__VA_ARGS__)
 #define dict_print(...) dict_print_unlocked(__VA_ARGS__)
@@ -33,6 +35,7 @@ static mp_obj_t mp_obj_dict_store(mp_obj_t self, mp_obj_t key, mp_obj_t value);
 #undef dict_setdefault
 #undef dict_popitem
 #undef dict_update
+#undef dict_subscr
 #undef dict_binary_op
 #undef dict_view_it_iternext
 #undef dict_print
@@ -44,8 +47,7 @@ LOCKED_PRINT(dict_print)
 LOCKED_TWO(dict_update, mp_obj_is_dict_or_ordereddict, args[0], args[n_args - 1],
     (size_t n_args, const mp_obj_t *args, mp_map_t *kws), (n_args, args, kws))
 #define dict_operate_unlocked dict_binary_op_unlocked
-LOCKED_TWO(dict_operate, mp_obj_is_dict_or_ordereddict, lhs, rhs,
-    (mp_binary_op_t op, mp_obj_t lhs, mp_obj_t rhs), (op, lhs, rhs))
+LOCKED_BINARY_OP(dict_operate, mp_obj_is_dict_or_ordereddict)
 
 static mp_obj_t dict_binary_op(mp_binary_op_t op, mp_obj_t lhs, mp_obj_t rhs) {
     if (op == MP_BINARY_OP_CONTAINS) {
@@ -61,6 +63,15 @@ mp_obj_t mp_obj_dict_store(mp_obj_t self_in, mp_obj_t key, mp_obj_t value) {
     }
     map_store_shared(&self->map, key, value);
     return self_in;
+}
+
+static mp_obj_t dict_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
+    if (smp_running > 1 && value != MP_OBJ_NULL && value != MP_OBJ_SENTINEL) {
+        // Neither deleted nor loaded.
+        mp_obj_dict_store(self, index, value);
+        return mp_const_none;
+    }
+    return dict_subscr_unlocked(self, index, value);
 }
 
 static __attribute__((noinline)) mp_obj_t iternext_shared(mp_obj_t self_in) {

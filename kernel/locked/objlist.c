@@ -37,10 +37,12 @@ static void list_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t k
 #define list_binary_op(...) list_binary_op_unlocked(__VA_ARGS__)
 #define list_print(...) list_print_unlocked(__VA_ARGS__)
 
-static mp_obj_t mp_obj_list_append(mp_obj_t self, mp_obj_t a);
-static void mp_obj_list_get(mp_obj_t self, size_t *len, mp_obj_t **items);
+static mp_obj_t mp_obj_list_append(mp_obj_t self, mp_obj_t item);
 static mp_obj_t mp_obj_list_remove(mp_obj_t self, mp_obj_t a);
 static mp_obj_t mp_obj_list_sort(size_t n_args, const mp_obj_t *args, mp_map_t *kws);
+
+// For upstream's str.join() (Makefile): it looks at the items twice.
+void mp_obj_get_array_copy(mp_obj_t object, size_t *len, mp_obj_t **items);
 
 #include "py/objlist.c"
 
@@ -64,7 +66,6 @@ static bool is_list(mp_obj_t object) {
     return mp_obj_is_type(object, &mp_type_list);
 }
 
-LOCKED_2(mp_obj_list_append)
 LOCKED_2(mp_obj_list_remove)
 LOCKED_KW(mp_obj_list_sort)
 LOCKED_VAR(list_pop)
@@ -93,26 +94,53 @@ static mp_obj_t list_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
     return list_subscr_unlocked(self, index, value);
 }
 
-// A copy, while others may change the list.
-static __attribute__((noinline)) void get_shared(mp_obj_t self_in, size_t *len, mp_obj_t **items) {
-    mp_obj_list_t *self = MP_OBJ_TO_PTR(self_in);
+static __attribute__((noinline)) void append_shared(mp_obj_t self, mp_obj_t item) {
     objlock_t lock;
-    objlock_take(&lock, self);
-    *len = self->len;
-    *items = m_new_maybe(mp_obj_t, self->len);
-    if (*items != NULL) {
-        memcpy(*items, self->items, *len * sizeof(mp_obj_t));
-    } else {
-        // The heap is full or locked.
-        *items = self->items;
-    }
+    objlock_take(&lock, MP_OBJ_TO_PTR(self));
+    mp_obj_list_append_unlocked(self, item);
     objlock_release(&lock);
 }
 
-void mp_obj_list_get(mp_obj_t self_in, size_t *len, mp_obj_t **items) {
+mp_obj_t mp_obj_list_append(mp_obj_t self_in, mp_obj_t item) {
     if (smp_running == 1) {
-        mp_obj_list_get_unlocked(self_in, len, items);
+        return mp_obj_list_append_unlocked(self_in, item);
+    }
+    mp_check_self(is_list(self_in));
+    mp_obj_list_t *self = MP_OBJ_TO_PTR(self_in);
+    objlock_stripe_t *stripe = objlock_stripe(self);
+    if (objlock_try(stripe)) {
+        bool fits = self->len < self->alloc;
+        if (fits) {
+            self->items[self->len] = item;
+            __atomic_store_n(&self->len, self->len + 1, __ATOMIC_RELEASE);
+        }
+        objlock_leave(stripe);
+        if (fits) {
+            return mp_const_none;
+        }
+    }
+    append_shared(self_in, item);
+    return mp_const_none;
+}
+
+// The length first.
+void mp_obj_list_get(mp_obj_t self_in, size_t *len, mp_obj_t **items) {
+    mp_obj_list_t *self = MP_OBJ_TO_PTR(self_in);
+    *len = __atomic_load_n(&self->len, __ATOMIC_ACQUIRE);
+    *items = self->items;
+}
+
+static __attribute__((noinline)) void copy_shared(mp_obj_t self_in, size_t *len, mp_obj_t **items) {
+    objlock_t lock;
+    objlock_take(&lock, MP_OBJ_TO_PTR(self_in));
+    mp_obj_list_get(list_copy_unlocked(self_in), len, items);
+    objlock_release(&lock);
+}
+
+void mp_obj_get_array_copy(mp_obj_t object, size_t *len, mp_obj_t **items) {
+    if (smp_running > 1 && is_list(object)) {
+        copy_shared(object, len, items);
     } else {
-        get_shared(self_in, len, items);
+        mp_obj_get_array(object, len, items);
     }
 }

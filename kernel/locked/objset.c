@@ -54,7 +54,15 @@ LOCKED_SETS(set_issuperset)
 LOCKED_SETS(set_symmetric_difference)
 LOCKED_SETS(set_union)
 LOCKED_PRINT(set_print)
-LOCKED_BINARY_OP(set_binary_op, is_set_or_frozenset)
+#define set_operate_unlocked set_binary_op_unlocked
+LOCKED_BINARY_OP(set_operate, is_set_or_frozenset)
+
+static mp_obj_t set_binary_op(mp_binary_op_t op, mp_obj_t lhs, mp_obj_t rhs) {
+    if (op == MP_BINARY_OP_CONTAINS) {
+        return set_binary_op_unlocked(op, lhs, rhs);
+    }
+    return set_operate(op, lhs, rhs);
+}
 
 static __attribute__((noinline)) mp_obj_t iternext_shared(mp_obj_t self_in) {
     mp_obj_set_it_t *self = MP_OBJ_TO_PTR(self_in);
