@@ -115,6 +115,12 @@ void objlock_end(objlock_t *lock) {
 }
 
 void objlock_take_two(objlock_t *lock, const void *first, const void *second) {
+    // By address, so that two processors do not give up each other's for ever.
+    if (objlock_stripe(first) > objlock_stripe(second)) {
+        const void *later = first;
+        first = second;
+        second = later;
+    }
     objlock_take(&lock[0], first);
     objlock_take(&lock[1], second);
     while (!lock[0].held && lock[0].stripe != lock[1].stripe && !smp_is_stopper()) {

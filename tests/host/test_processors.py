@@ -120,6 +120,34 @@ def test_ctrl_c_interrupts_the_main_thread_alone(four):
     four.soft_reset()
 
 
+def test_ctrl_c_ends_a_wait_for_a_container(four):
+    """Another processor sorts it, by keys in code that gives the lock up nowhere."""
+    four.run(
+        """
+import _thread, micropython
+shared = [1, 2]
+sorts = bytearray(1)
+
+@micropython.viper
+def key(item):
+    ptr8(sorts)[0] = 1
+    while True:
+        pass
+
+_thread.start_new_thread(shared.sort, (), {"key": key})
+while not sorts[0]:
+    pass
+"""
+    )
+    four.send("print('waits')\nshared.append(3)")
+    four.machine.read_until(b"waits")
+    four.machine.write(b"\x03")
+    with pytest.raises(Exception, match="KeyboardInterrupt"):
+        four.finish()
+    assert four.value("len(shared)") == 2
+    four.soft_reset()
+
+
 def test_frames_that_threads_held_are_free_after_a_soft_reset(four):
     four.run(
         """
