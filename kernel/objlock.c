@@ -40,7 +40,7 @@ void objlock_give_up(void) {
 
 // Raises a KeyboardInterrupt that has come.
 static void look_for_interrupt(void) {
-    smp_end_if_asked();
+    mp_thread_end_if_asked();
     if (mp_thread_is_main_thread() && smp_this->critical_depth == 0) {
         mp_hal_poll_stdin();
         critical_raise_interrupt(true);
