@@ -7,7 +7,6 @@ from micropython import const
 from ..arguments import number
 from ..errors import ArgumentError, CacheInUseError, CacheNameError
 from ..fastpath import cache_calls
-from ..lock import critical
 from ..tags import tag_number
 from .caches import (
     CACHE_GENERATION,
@@ -65,7 +64,8 @@ class Cache:
         align = max(align, ALIGN)
         tag = tag_number(tag)
         stride = stride_for(size, align, manager.debug)
-        with critical():
+        state = manager._lock_caches()
+        try:
             if _find(manager, name):
                 raise CacheNameError(name, "there is one; Cache.open(name) returns it")
             found = unused_class(manager._caches)
@@ -75,6 +75,8 @@ class Cache:
             generation = (word(manager._cache(found), CACHE_GENERATION) + 1) & _GENERATION_MASK
             self._attach(manager, found, generation, name, size, layout)
             self._open(encoded, stride, align, tag)
+        finally:
+            manager._unlock_caches(state)
 
     @classmethod
     def open(cls, name, layout=None, manager=None):
@@ -83,19 +85,22 @@ class Cache:
         Raises CacheNameError if there is none, ArgumentError if the layout is of another size.
         """
         manager = _manager(manager)
-        found = _find(manager, name)
-        if not found:
-            raise CacheNameError(name, "there is none")
+        size = None
         if layout is not None:
             layout, size = _layout(layout)
-            if size != cache_at(manager._caches, found).size:
-                raise ArgumentError(
-                    "layout", size, "{} bytes".format(cache_at(manager._caches, found).size)
-                )
         cache = object.__new__(cls)
-        generation = word(manager._cache(found), CACHE_GENERATION)
-        size = cache_at(manager._caches, found).size
-        cache._attach(manager, found, generation, name, size, layout)
+        state = manager._lock_caches()
+        try:
+            found = _find(manager, name)
+            if not found:
+                raise CacheNameError(name, "there is none")
+            allowed = cache_at(manager._caches, found).size
+            if size is not None and size != allowed:
+                raise ArgumentError("layout", size, "{} bytes".format(allowed))
+            generation = word(manager._cache(found), CACHE_GENERATION)
+            cache._attach(manager, found, generation, name, allowed, layout)
+        finally:
+            manager._unlock_caches(state)
         return cache
 
     def _attach(self, manager, found, generation, name, size, layout):

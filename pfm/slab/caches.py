@@ -19,7 +19,8 @@ forgotten, or that a soft reset discarded, leaves a cache as whole as before.
           12  name_size   length of the name
        13-19  name        of a `Cache`, in UTF-8
 
-All but the lock is written under the lock.
+All but the lock is written under the lock.  No class has the number 0: the lock of its struct is
+the one of the list of caches, under which a `Cache` is found, opened and closed.
 """
 
 import micropython
@@ -31,6 +32,9 @@ from .classes import ALIGN, GENERAL, order_for, size_of, stock_limit
 from .redzone import TRAILER
 
 NAME_MAX = const(28)
+
+# Its lock is that of the list.
+LIST = const(0)
 
 CACHE = {
     "lock": 0 | uctypes.UINT32,

@@ -33,6 +33,7 @@ from .caches import (
     CACHE_ORDER,
     CACHE_STRIDE,
     CACHE_TAG,
+    LIST,
     cache_at,
     close_class,
     close_stocks,
@@ -47,6 +48,7 @@ _INT = int
 
 # What the lock of a cache is called in errors.
 _LOCK = "an object cache"
+_LIST_LOCK = "the list of object caches"
 
 # Of the classes of `malloc`, which are never closed.
 _GENERATION = const(1)
@@ -279,10 +281,24 @@ class Objects:
         resume()
 
     @micropython.native
+    def _lock_caches(self):
+        """Begin a section in which no `Cache` is opened or closed; return the state for its end."""
+        return acquire(self._cache(LIST), _LIST_LOCK)
+
+    @micropython.native
+    def _unlock_caches(self, state):
+        release(self._cache(LIST), state)
+
+    @micropython.native
     def _close_cache(self, number, generation):
         """Make a cache's class unused; return how many of its objects are in use: then it is not."""
         cache = self._cache(number)
-        irq = acquire(cache, _LOCK)
+        state = self._lock_caches()
+        try:
+            irq = acquire(cache, _LOCK)
+        except BaseException as error:
+            self._unlock_caches(state)
+            raise error
         current = word(cache, CACHE_GENERATION) == generation
         taken = 0
         swept = 0
@@ -296,6 +312,7 @@ class Objects:
                 close_stocks(self._first_stock(number), self._processors)
                 close_class(cache)
         release(cache, irq)
+        self._unlock_caches(state)
         self._give_slabs(swept)
         if not current:
             self._refuse_closed()
@@ -306,6 +323,7 @@ class Objects:
 
         Their frames are freed with all others of those tags.
         """
+        cache_at(self._caches, LIST).lock = 0
         for found in range(1, CLASSES):
             cache = cache_at(self._caches, found)
             cache.lock = 0
@@ -325,18 +343,17 @@ class Objects:
     @micropython.native
     def _is_free(self, virt, number):
         """Return whether an object that bears the mark is free, and not its owner's data."""
-        processor = 0
-        while processor < self._processors:
-            own = self._first_stock(number) + processor * STOCKS_SIZE
-            irq = disable_irq()
-            found = stock.holds(own, virt)
-            enable_irq(irq)
-            if found:
-                return True
-            processor += 1
         cache = self._cache(number)
         irq = acquire(cache, _LOCK)
+        # As in `_drain_stocks`; else the walk would follow objects that are in use again.
+        stop()
         found = slabs.holds(self._base, self._hhdm, virt)
+        own = self._first_stock(number)
+        end = own + self._processors * STOCKS_SIZE
+        while own < end and not found:
+            found = stock.holds(own, virt)
+            own += STOCKS_SIZE
+        resume()
         release(cache, irq)
         return found
 

@@ -15,11 +15,12 @@ from pfm import (
     CacheNameError,
     DoubleFreeError,
     ForeignFreeError,
+    LockTimeoutError,
     NotInitialisedError,
     ObjectStateError,
     PageFrameManager,
 )
-from pfm.slab.caches import NAME_MAX
+from pfm.slab.caches import LIST, NAME_MAX, cache_at
 from pfm.slab.classes import CLASSES, GENERAL, SIZE_MAX
 from pfm.testing import FakeMachine
 
@@ -307,6 +308,25 @@ def test_cache_of_a_class_that_is_taken_again():
             refused(pfm, DoubleFreeError, cache.free, objects[0])
             cache.close()
             before = cache
+
+
+def test_list_of_caches_is_locked_while_it_changes():
+    with FakeMachine(SMALL_8M) as fake:
+        pfm = fake.boot()
+        cache = Cache(100, "first", manager=pfm)
+        of_list = cache_at(pfm._caches, LIST)
+        of_cache = cache_at(pfm._caches, GENERAL + 1)
+        for held, call, args in (
+            (of_list, Cache, (100, "second", 16, 0, pfm)),
+            (of_list, Cache.open, ("first", None, pfm)),
+            (of_list, cache.close, ()),
+            (of_cache, cache.close, ()),
+        ):
+            held.lock = 2
+            equal(refused(pfm, LockTimeoutError, call, *args).owner, 2)
+            held.lock = 0
+        Cache(100, "second", manager=pfm).close()
+        Cache.open("first", None, pfm).close()
 
 
 def test_before_init():
