@@ -15,6 +15,7 @@ from .alloc import buddy, sites
 from .alloc.blocks import Blocks
 from .alloc.many import Many
 from .alloc.runs import Runs
+from .alloc.zone import Zone, zone_of
 from .alloc.zones import Zones
 from .arguments import frame_count, integer, number
 from .array import populate, resume
@@ -255,7 +256,8 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
         """Continue with the array of the manager that wrote `state_virt`; return whether it did.
 
         Frees every block except those whose tag is in `lasting`, and releases all locks, since
-        their owners were Python objects that no longer exist.  Raises AlreadyInitialisedError,
+        their owners were Python objects that no longer exist.  Gives back what a thread that
+        was ended inside a call had in hand.  Raises AlreadyInitialisedError,
         TypeError.  Cost: a step per block, and a look at each entry.
         """
         machine = self._claim_machine(machine)
@@ -277,8 +279,10 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
                 self._saved = saved
                 self._release_locks()
                 self._recount()
+                self._drain()
                 for region in self.regions:
                     if region.usable:
+                        self._regain(region)
                         self._free_all(region, lasting)
                 self._survive(lasting)
                 self._drain()
@@ -296,6 +300,25 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
             if region.present:
                 resume.unlock(self._base, region.start, region.end)
 
+    def _regain(self, region):
+        """Give back the frames of a region that are in no block."""
+        start = resume.next_lost(self._base, region.start, region.end)
+        while start < region.end:
+            end = resume.clear_lost(self._base, start, region.end)
+            while start < end:
+                zone = zone_of(start)
+                stop = min(end, Zone.BOUNDS[zone + 1])
+                irq = acquire(self._zones[zone], Zone.NAMES[zone])
+                buddy.free_range(self._zones[zone], self._base, start, stop)
+                release(self._zones[zone], irq)
+                start = stop
+            start = resume.next_lost(self._base, self._after(end - 1), region.end)
+
+    def _after(self, pfn):
+        """Return the first frame after the free block that has the frame `pfn`."""
+        head = buddy.head_of(self._base, pfn)
+        return head + (1 << (PageFrame.at(self._base + (head << ENTRY_SHIFT)).state & ORDER_MASK))
+
     def _free_all(self, region, lasting):
         """Free the blocks of a region whose tags are not in `lasting`."""
         pfn = resume.next_used(self._base, region.start, region.end)
@@ -308,10 +331,7 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
                 self._free(pfn)
                 self._drain()
                 # The block may have merged with those after it.
-                head = buddy.head_of(self._base, pfn)
-                after = head + (
-                    1 << (PageFrame.at(self._base + (head << ENTRY_SHIFT)).state & ORDER_MASK)
-                )
+                after = self._after(pfn)
             pfn = resume.next_used(self._base, after, region.end)
 
     def reclaim(self, acpi=False):

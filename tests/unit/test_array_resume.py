@@ -3,12 +3,16 @@
 from array import array
 
 import uctypes
-from allocation import zone
+from allocation import lists, zone
 from ktap import equal, raises
 from maps import MIB, RECLAIMABLE, frames
 
 from pfm import AlreadyInitialisedError, FrameStateError, PageFlags, PageFrameManager
+from pfm.alloc import buddy, magazine, references
+from pfm.alloc.compound import mark_tails
+from pfm.arguments import elements_virt
 from pfm.array import populate, resume
+from pfm.lock import context
 from pfm.testing import FakeMachine
 
 
@@ -109,3 +113,64 @@ def test_resume_of_what_was_saved_right_after_init():
             (),
             machine,
         )
+
+
+def _take(pfm, order, compound=False):
+    """Take a block as a call does that is ended before it writes the head."""
+    pfn = buddy.take(pfm._zones[pfm._top], pfm._base, order)
+    if compound:
+        mark_tails(pfm._zones[0], pfm._base, pfn, 1 << order)
+
+
+def _drop(pfm, pfn):
+    """Drop the last reference as a call does that is ended before it gives the block back."""
+    assert references.drop_ref(pfm._base + (pfn << 5), context(), 0) > 0
+
+
+def _mark(pfm, frames):
+    first = elements_virt(frames)
+    pfm._mark_freeing(frames, first, first + 4 * len(frames))
+
+
+def _pop(pfm):
+    pfm.free(pfm.alloc())
+    assert magazine.pop(pfm._magazine())
+
+
+def test_frames_of_a_call_that_was_ended_inside_are_free_again():
+    for ended in (
+        lambda pfm, turn: _take(pfm, 0),
+        lambda pfm, turn: _take(pfm, 3),
+        # Its entries are in pages of the array that were never written.
+        lambda pfm, turn: _take(pfm, 10),
+        lambda pfm, turn: _take(pfm, 4, True),
+        lambda pfm, turn: _pop(pfm),
+        lambda pfm, turn: _drop(pfm, pfm.alloc(5)),
+        lambda pfm, turn: _drop(pfm, pfm.alloc(5, compound=True)),
+        lambda pfm, turn: _drop(pfm, pfm.alloc_contiguous(77)),
+        lambda pfm, turn: pfm._take_run(pfm._top, 77, 1, pfm._last),
+        lambda pfm, turn: _drop(pfm, pfm.alloc_at(frames(16 * MIB) - 5 - 20 * turn, 11)),
+        lambda pfm, turn: _mark(pfm, pfm.alloc_many(33)),
+    ):
+        for debug in (False, True):
+            with FakeMachine(RECLAIMABLE) as machine:
+                first = machine.boot(debug)
+                saved = _saved()
+                first.save(uctypes.addressof(saved))
+                before = lists(first)
+                # Beside blocks that stay and that go, and beside each other.
+                kept = [first.alloc(order, tag=7) for order in (0, 2, 5)]
+                kept.append(first.alloc_contiguous(23, tag=7))
+                ended(first, 0)
+                kept.append(first.alloc(1, tag=7))
+                first.alloc(2)
+                ended(first, 1)
+                machine.soft_reset()
+                second = PageFrameManager()
+                assert second.resume(uctypes.addressof(saved), (7,), machine)
+                second.check()
+                for pfn in kept:
+                    second.free(pfn)
+                second.free_many(second.alloc_many(second.count_free()[second._top]))
+                equal(lists(second), before)
+                second.check()
