@@ -104,6 +104,10 @@ int main(void) {
 }
 
 void gc_collect(void) {
+    if (MP_STATE_THREAD(gc_lock_depth) & GC_COLLECT_FLAG) {
+        // Called by a finaliser: its collection goes on, and would free what a second one has unmarked.
+        return;
+    }
     // The lock first, so that none is stopped who holds it.
     mp_thread_recursive_mutex_lock(&MP_STATE_MEM(gc_mutex), true);
     smp_stop();
