@@ -21,6 +21,7 @@ _NAMES = (
     "test_reports",
     "test_sizes",
     "test_slab",
+    "test_stops",
     "test_threads",
 )
 

@@ -3,7 +3,6 @@
 import _thread
 import gc
 import heapq
-import time
 from array import array
 from collections import deque
 
@@ -11,7 +10,8 @@ import apic
 import cpu
 import critical
 import machine
-from ktap import equal, raises, skip
+from ktap import equal, raises
+from tests.target.team import Team
 
 from pfm import PFM, Cache, LockTimeoutError, PageFlags
 
@@ -20,48 +20,8 @@ _APIC_BASE = 0x1B
 _APIC_BASE_X2APIC = 1 << 10
 _CPUID_X2APIC = 1 << 21
 
-# Rounds of work, and how long all processors may take for them.
+# Rounds of work.
 _ROUNDS = 300
-_TIMEOUT_MS = 120000
-
-
-class _Team:
-    """Calls `work(number)` on all processors at once, with a number from 0 on for each."""
-
-    def __init__(self, work):
-        self._work = work
-        self._count = machine.cpus()
-        self._ended = bytearray(self._count)
-        self.errors = []
-
-    def _run(self, number):
-        try:
-            self._work(number)
-        except Exception as error:
-            self.errors.append(error)
-        self._ended[number] = 1
-
-    def run(self):
-        if self._count == 1:
-            skip("one processor runs: processors=N starts more")
-        started = time.ticks_ms()
-        for number in range(1, self._count):
-            self._start(number, started)
-        self._run(0)
-        while sum(self._ended) < self._count:
-            assert time.ticks_diff(time.ticks_ms(), started) < _TIMEOUT_MS, bytes(self._ended)
-            time.sleep_ms(1)
-        while not critical.alone():
-            pass
-        equal(self.errors, [])
-
-    def _start(self, number, started):
-        while True:
-            try:
-                return _thread.start_new_thread(self._run, (number,))
-            except OSError:
-                # Left over from the test before, or not halted yet.
-                assert time.ticks_diff(time.ticks_ms(), started) < _TIMEOUT_MS
 
 
 def _quiet():
@@ -85,7 +45,7 @@ def test_each_thread_has_a_processor():
         seen[number] = machine.cpu()
         _meet(here, number)
 
-    _Team(work).run()
+    Team(work).run()
     equal(sorted(seen), list(range(1, machine.cpus() + 1)))
 
 
@@ -100,7 +60,7 @@ def test_every_local_apic_is_in_x2apic_mode_where_there_is_one():
         ids[number] = apic.read_id(virt)
 
     virt = apic.registers(PFM)
-    _Team(work).run()
+    Team(work).run()
     has_mode = cpu.cpuid(1)[2] & _CPUID_X2APIC != 0
     equal(list(modes), [has_mode] * machine.cpus())
     equal(len(set(ids)), machine.cpus())
@@ -138,7 +98,7 @@ def test_objects_survive_the_collections_of_others():
             for own, at, real, text in kept:
                 assert (own, at, real, text) == (number, int(real), float(at), str(at))
 
-    _Team(work).run()
+    Team(work).run()
 
 
 def test_frames_have_one_owner():
@@ -160,7 +120,7 @@ def test_frames_have_one_owner():
         for pfn in mine:
             PFM.free(pfn)
 
-    _Team(work).run()
+    Team(work).run()
     equal(_quiet(), free)
 
 
@@ -177,7 +137,7 @@ def test_flags_of_one_frame():
             assert at < shared or PFM.check_flags(pfn, flag)
             PFM.clear_flags(pfn, flag)
 
-    _Team(work).run()
+    Team(work).run()
     for flag in bits:
         assert not PFM.check_flags(pfn, flag), flag
     PFM.free(pfn)
@@ -192,7 +152,7 @@ def test_references_are_counted_whole():
         for _ in range(_ROUNDS):
             PFM.unref(pfn)
 
-    _Team(work).run()
+    Team(work).run()
     equal(PFM.unref(pfn), 0)
 
 
@@ -210,7 +170,7 @@ def test_many_at_a_time():
             PFM.free(PFM.alloc_contiguous(3))
             PFM.drain()
 
-    _Team(work).run()
+    Team(work).run()
     equal(_quiet(), free)
 
 
@@ -223,7 +183,7 @@ def test_frame_that_another_has_in_stock_can_be_allocated_by_number():
             PFM.free(pfn)
             stock[number] = pfn
 
-    _Team(work).run()
+    Team(work).run()
     for pfn in stock:
         if pfn:
             PFM.free(PFM.alloc_at(pfn))
@@ -251,7 +211,7 @@ def test_guard_is_released_where_it_was_taken():
                 found.append(error.owner)
             done[0] = 1
 
-    _Team(work).run()
+    Team(work).run()
     equal(found, [1])
     PFM.free(pfn)
 
@@ -266,7 +226,7 @@ def test_array_pages_are_populated_once():
             PFM.clear_flags(pfn + 64, PageFlags.DIRTY)
             PFM.free(pfn)
 
-    _Team(work).run()
+    Team(work).run()
     equal(_quiet(), free)
 
 
@@ -290,7 +250,7 @@ def test_objects_are_freed_by_others():
             equal(machine.mem64[taken[i]], (number + 1) % count << 32 | i)
             PFM.mfree(taken[i])
 
-    _Team(work).run()
+    Team(work).run()
     PFM.drain()
     equal(_quiet(), free)
 
@@ -308,7 +268,7 @@ def test_cache_is_closed_whoever_has_its_free_objects():
                 cache.free(virt)
 
     try:
-        _Team(work).run()
+        Team(work).run()
     finally:
         cache.close()
     PFM.drain()
@@ -330,7 +290,7 @@ def test_list_keeps_what_all_add_and_remove():
             shared.remove(mine)
             shared.remove(mine)
 
-    _Team(work).run()
+    Team(work).run()
     shared.sort()
     equal(shared, [number << 16 | i for number in range(machine.cpus()) for i in range(_ROUNDS)])
 
@@ -348,7 +308,7 @@ def _add_and_delete(shared, number):
 
 def test_dict_keeps_what_all_add_and_delete():
     shared = {}
-    _Team(lambda number: _add_and_delete(shared, number)).run()
+    Team(lambda number: _add_and_delete(shared, number)).run()
     kept = range(0, _ROUNDS, 3)
     expected = {number << 16 | i: i for number in range(machine.cpus()) for i in kept}
     expected.update({"%d %d" % (n, i): i for n in range(machine.cpus()) for i in kept})
@@ -366,7 +326,7 @@ def test_key_that_stays_is_always_found():
         while not ended[0]:
             equal((shared["stays"], shared.get(-7), "stays" in shared), (1, 2, True))
 
-    team = _Team(work)
+    team = Team(work)
     ended = team._ended
     team.run()
 
@@ -389,7 +349,7 @@ def test_attributes_and_names_keep_what_all_store():
             delattr(Shared, "c" + name)
             del globals()[name]
 
-    _Team(work).run()
+    Team(work).run()
     for number in range(machine.cpus()):
         for i in range(_ROUNDS // 3):
             equal(getattr(shared, "n%d_%d" % (number, i)), i)
@@ -408,7 +368,7 @@ def test_set_keeps_what_all_add_and_remove():
                 shared.remove(mine)
                 assert mine not in shared
 
-    _Team(work).run()
+    Team(work).run()
     kept = range(0, _ROUNDS, 3)
     equal(shared, {number << 16 | i for number in range(machine.cpus()) for i in kept})
 
@@ -427,7 +387,7 @@ def test_queues_hand_over_each_item_once():
             from_fifo[fifo.popleft()] += 1
             from_heap[heapq.heappop(heap)] += 1
 
-    _Team(work).run()
+    Team(work).run()
     equal((len(fifo), len(heap)), (0, 0))
     equal(from_fifo, [1] * len(from_fifo))
     equal(from_heap, from_fifo)
@@ -441,7 +401,7 @@ def test_bytearray_keeps_what_all_append():
             shared.append(number)
             shared.extend(bytes((number, number)))
 
-    _Team(work).run()
+    Team(work).run()
     for number in range(machine.cpus()):
         equal(shared.count(bytes((number,))), 3 * _ROUNDS)
 
@@ -478,7 +438,7 @@ def test_random_changes_end_in_named_exceptions():
             if random >> 24 & 31 == 0:
                 gc.collect()
 
-    _Team(work).run()
+    Team(work).run()
 
 
 def test_comparison_in_python_waits_without_the_lock():
@@ -516,5 +476,5 @@ def test_comparison_in_python_waits_without_the_lock():
                 pass
             shared["name"] = "another"
 
-    _Team(work).run()
+    Team(work).run()
     equal(sorted(shared.values()), ["another", "first", "second"])
