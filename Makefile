@@ -208,11 +208,13 @@ test-matrix: kernel direct ## run the self tests on some forty machines
 soak: all $(VENV)/stamp ## run the random tests for an hour or more
 	@PFM_SOAK=$(SOAK) PFM_UNIT_TIMEOUT=36000 PFM_TRACE_OPERATIONS=1000000 PFM_TARGET_TRACE_OPERATIONS=100000 \
 		PFM_PAGING_OPERATIONS=50000 \
+		PFM_PROCESSOR_TRACE_OPERATIONS=1000000 PFM_PROCESSOR_STORM_INTERRUPTS=1000 \
 		PFM_STORM_INTERRUPTS=20000 PFM_STORM_RECLAIMS=40 PFM_POWER_CUTS=100 \
 		MICROPY_DIR=$(MICROPY_SOURCE) $(VENV)/bin/pytest -v $(PYTESTFLAGS) \
 		tests/host/test_properties.py tests/unit/test_trace.py tests/unit/test_paging_trace.py \
 		tests/host/test_machines.py::test_random_trace \
 		tests/host/test_storm.py tests/host/test_exhaustion.py \
+		tests/host/test_traces.py \
 		tests/host/test_lasting_disk.py::test_power_cuts
 
 lint: $(VENV)/stamp ## check all Python by ruff
