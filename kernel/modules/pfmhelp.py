@@ -57,7 +57,7 @@ CALLS = (
             ("free_many(frames)", "free single frames"),
             ("ref(pfn)", "add a reference; return their number"),
             ("unref(pfn)", "drop one; the last frees the block"),
-            ("count_refs(pfn)", "how many there are"),
+            ("count_refs(pfn)", "how many references there are"),
             ("drain()", "give cached frames back to the lists"),
         ),
     ),

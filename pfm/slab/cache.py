@@ -158,19 +158,32 @@ class Cache:
     def _take_any(self, tag=0):
         """Allocate an object in every case; return its address."""
         tag = tag_number(tag)
-        return self._pfm._alloc_object(self._number, self._generation, self.size, tag)
+        try:
+            return self._pfm._alloc_object(self._number, self._generation, self.size, tag)
+        except CacheNameError as error:
+            raise self._named(error)
 
     @micropython.native
     def _give_any(self, thing):
         """Free an object in every case."""
-        self._pfm._free_object(_address(thing), self._number, self._generation)
+        try:
+            self._pfm._free_object(_address(thing), self._number, self._generation)
+        except CacheNameError as error:
+            raise self._named(error)
+
+    def _named(self, error):
+        """Return the error of a closed cache with its name, which is in memory no more."""
+        return CacheNameError(self.name, error.why)
 
     def close(self):
         """Give the cache's slabs back and forget its name.
 
         Raises CacheInUseError while objects are in use, CacheNameError (closed).
         """
-        taken = self._pfm._close_cache(self._number, self._generation)
+        try:
+            taken = self._pfm._close_cache(self._number, self._generation)
+        except CacheNameError as error:
+            raise self._named(error)
         if taken:
             raise CacheInUseError(self.name, taken)
 

@@ -149,7 +149,8 @@ def test_closed_only_when_nothing_is_in_use():
             cache.free(virt)
         cache.close()
         for call in (cache.alloc, cache.close):
-            refused(pfm, CacheNameError, call)
+            error = refused(pfm, CacheNameError, call)
+            equal((error.name, error.why), ("busy", "closed"))
         refused(pfm, ObjectStateError, cache.free, objects[0])
 
 
@@ -162,7 +163,7 @@ def test_closed_handle_does_not_reach_the_cache_that_follows():
         virt = second.alloc()
         for stale in (cache, other):
             refused(pfm, CacheNameError, stale.alloc)
-            refused(pfm, CacheNameError, stale.free, virt)
+            equal(refused(pfm, CacheNameError, stale.free, virt).name, "first")
             refused(pfm, CacheNameError, stale.close)
         second.free(virt)
 
