@@ -102,33 +102,45 @@ static uint32_t *get_word(mp_obj_t virt_in) {
     return (uint32_t *)mp_obj_get_int_truncated(virt_in);
 }
 
-// lock(virt, owner): takes the lock word at virt for owner and begins a section.
-// Returns the interrupt state, to be given to unlock(); or minus the number of
-// the holder, with no section begun: at once where that is owner, else after a
-// bounded wait.
-static mp_obj_t critical_lock(mp_obj_t virt_in, mp_obj_t owner_in) {
-    uint32_t *word = get_word(virt_in);
-    uint32_t owner = (uint32_t)mp_obj_get_int_truncated(owner_in);
-    bool enabled = enter();
+// Takes a lock word for owner, with interrupts off.  Returns 0, or its holder: at
+// once where that is owner, else after a bounded wait.
+static uint32_t take(uint32_t *word, uint32_t owner) {
     uint32_t holder = 0;
     for (int tries = 0; tries < LOCK_TRIES; ++tries) {
         holder = 0;
         if (__atomic_compare_exchange_n(word, &holder, owner, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-            return MP_OBJ_NEW_SMALL_INT(enabled);
+            return 0;
         }
         if (holder == owner) {
             break;
         }
         smp_relax();
     }
-    leave(enabled);
-    return MP_OBJ_NEW_SMALL_INT(-(mp_int_t)holder);
+    return holder;
+}
+
+static void release(uint32_t *word) {
+    __atomic_store_n(word, 0, __ATOMIC_RELEASE);
+}
+
+// lock(virt, owner): takes the lock word at virt for owner and begins a section.
+// Returns the interrupt state, to be given to unlock(); or minus the number of
+// the holder, with no section begun: at once where that is owner, else after a
+// bounded wait.
+static mp_obj_t critical_lock(mp_obj_t virt_in, mp_obj_t owner_in) {
+    bool enabled = enter();
+    uint32_t holder = take(get_word(virt_in), (uint32_t)mp_obj_get_int_truncated(owner_in));
+    if (holder != 0) {
+        leave(enabled);
+        return MP_OBJ_NEW_SMALL_INT(-(mp_int_t)holder);
+    }
+    return MP_OBJ_NEW_SMALL_INT(enabled);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(critical_lock_obj, critical_lock);
 
 // unlock(virt, state): releases the lock word at virt and ends the section that lock() began.
 static mp_obj_t critical_unlock(mp_obj_t virt_in, mp_obj_t state_in) {
-    __atomic_store_n(get_word(virt_in), 0, __ATOMIC_RELEASE);
+    release(get_word(virt_in));
     leave(mp_obj_get_int_truncated(state_in));
     return mp_const_none;
 }
@@ -154,6 +166,47 @@ static mp_obj_t critical_unmask(mp_obj_t state_in) {
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(critical_unmask_obj, critical_unmask);
+
+// lock_masked(virt): mask(), and takes the lock word at virt for context().
+// Returns what mask() does, to be given to unlock_masked(); or minus the number of
+// the holder, as lock() does, with interrupts as before.  It begins no section:
+// for code in which the interpreter does not run.
+static mp_obj_t critical_lock_masked(mp_obj_t virt_in) {
+    bool enabled = cpu_irq_disable();
+    uint32_t number = smp_this->number;
+    uint32_t holder = take(get_word(virt_in), number);
+    if (holder != 0) {
+        cpu_irq_restore(enabled);
+        return MP_OBJ_NEW_SMALL_INT(-(mp_int_t)holder);
+    }
+    return MP_OBJ_NEW_SMALL_INT(number << 1 | enabled);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(critical_lock_masked_obj, critical_lock_masked);
+
+// unlock_masked(virt, state): releases the lock word at virt, and unmask().
+static mp_obj_t critical_unlock_masked(mp_obj_t virt_in, mp_obj_t state_in) {
+    release(get_word(virt_in));
+    return critical_unmask(state_in);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(critical_unlock_masked_obj, critical_unlock_masked);
+
+// change16(virt, lock, change): under the lock word at lock sets the bits of
+// change's lower half in the 16 at virt, and then inverts those of its upper half.
+// Returns 0, or as lock() the number of the holder, with nothing changed.
+static mp_obj_t critical_change16(mp_obj_t virt_in, mp_obj_t lock_in, mp_obj_t change_in) {
+    uint16_t *bits = (uint16_t *)mp_obj_get_int_truncated(virt_in);
+    uint32_t *lock = get_word(lock_in);
+    uint32_t change = (uint32_t)mp_obj_get_int_truncated(change_in);
+    bool enabled = cpu_irq_disable();
+    uint32_t holder = take(lock, smp_this->number);
+    if (holder == 0) {
+        *bits = (uint16_t)((*bits | change) ^ change >> 16);
+        release(lock);
+    }
+    cpu_irq_restore(enabled);
+    return MP_OBJ_NEW_SMALL_INT(holder);
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(critical_change16_obj, critical_change16);
 
 // alone(): whether no other processor runs Python.
 static mp_obj_t critical_alone(void) {
@@ -184,6 +237,9 @@ static const mp_rom_map_elem_t critical_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_context), MP_ROM_PTR(&critical_context_obj) },
     { MP_ROM_QSTR(MP_QSTR_mask), MP_ROM_PTR(&critical_mask_obj) },
     { MP_ROM_QSTR(MP_QSTR_unmask), MP_ROM_PTR(&critical_unmask_obj) },
+    { MP_ROM_QSTR(MP_QSTR_lock_masked), MP_ROM_PTR(&critical_lock_masked_obj) },
+    { MP_ROM_QSTR(MP_QSTR_unlock_masked), MP_ROM_PTR(&critical_unlock_masked_obj) },
+    { MP_ROM_QSTR(MP_QSTR_change16), MP_ROM_PTR(&critical_change16_obj) },
     { MP_ROM_QSTR(MP_QSTR_alone), MP_ROM_PTR(&critical_alone_obj) },
     { MP_ROM_QSTR(MP_QSTR_stop), MP_ROM_PTR(&critical_stop_obj) },
     { MP_ROM_QSTR(MP_QSTR_resume), MP_ROM_PTR(&critical_resume_obj) },

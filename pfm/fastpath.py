@@ -14,8 +14,7 @@ raises the errors.
     alloc                    no argument but `order`; order 0: the magazine has a frame;
                              else: the highest zone has a block and its lock is free
     free                     the head of a used block, no run, not compound, one reference,
-                             its lock free; unless `lock.PLAIN`: an order 0 frame of the
-                             highest zone, and the magazine has room
+                             its lock and, where one is needed, the zone's free
     malloc                   no argument but `size`, and the processor's stock has an object
     mfree                    a small integer, an object of `malloc` without the mark of a free
                              one, and the stock has room
@@ -46,10 +45,19 @@ from micropython import const
 
 from .alloc.buddy import give, take
 from .alloc.magazine import drain, push
-from .alloc.references import drop_ref
 from .frame.entry import PageFrame
 from .frame.guard import FrameGuard, unlock
-from .lock import PLAIN, context, disable_irq, enable_irq, release, try_acquire
+from .lock import (
+    PLAIN,
+    change16,
+    context,
+    disable_irq,
+    enable_irq,
+    lock_masked,
+    release,
+    try_acquire,
+    unlock_masked,
+)
 
 # control.py
 _ZONE_SHIFT = const(8)
@@ -73,6 +81,7 @@ _ABSENT = const(7)
 _ORDER_MASK = const(31)
 _ORDER_SHIFT = const(16)
 _STATE_SHIFT = const(24)
+_STATE_KIND_SHIFT = const(5)
 _KIND_SHIFT = const(29)
 _WORD_NEXT = const(1)
 _WORD_PREV = const(2)
@@ -160,7 +169,7 @@ _INT = int
 # error names the argument.
 
 
-def _flags_changer(cpu, long, locked):
+def _flags_changer(cpu, long, change):
     @micropython.viper
     def change_flags(pfn, flags):
         try:
@@ -174,14 +183,18 @@ def _flags_changer(cpu, long, locked):
                     and frame >= int(h[_CPU_FIRST])
                     and frame <= int(h[_CPU_LAST])
                 ):
-                    e = ptr32((int(h[0]) | int(h[1]) << 32) + (frame << _ENTRY_SHIFT))
+                    virt = (int(h[0]) | int(h[1]) << 32) + (frame << _ENTRY_SHIFT)
+                    e = ptr32(virt)
                     word = int(e[0])
                     if (word >> _KIND_SHIFT) != _ABSENT and (int(e[_WORD_RC]) & _SHARED_BIT) == 0:
+                        turned = bits & int(h[_CPU_TURNED])
                         if int(h[_CPU_PLAIN]):
                             if int(e[_WORD_LOCK]) == 0:
-                                e[0] = (word | bits) ^ (bits & int(h[_CPU_TURNED]))
+                                e[0] = (word | bits) ^ turned
                                 return
-                        elif int(locked(cpu, frame, bits)):
+                        elif not int(
+                            change(virt, virt + _LOCK_OFFSET, bits | turned << _FLAGS_BITS)
+                        ):
                             return
         except TypeError:
             pass
@@ -241,8 +254,8 @@ def _getter(cpu, others, struct, guard_class):
 def _freer(cpu, long, other, integer):
     """Return the fast path of `free`.
 
-    `other` frees what the magazine cannot take directly: `_give_block`, or
-    `_give_frame_locked` unless PLAIN.
+    `other` frees what is more than three stores: `_give_block`; unless PLAIN, what `_giver`
+    returns.
     """
 
     @micropython.viper
@@ -264,11 +277,9 @@ def _freer(cpu, long, other, integer):
                     if (
                         (int(e[0]) >> _STATE_SHIFT & _ORDER_MASK)
                         or frame < int(h[_CPU_TOP_FIRST])
-                        or (count > _MAGAZINE_FRAMES and int(h[_CPU_PLAIN]))
+                        or count > _MAGAZINE_FRAMES
+                        or int(h[_CPU_PLAIN]) == 0
                     ):
-                        if int(h[_CPU_PLAIN]) and int(other(virt, frame)):
-                            return
-                    elif int(h[_CPU_PLAIN]) == 0:
                         if int(other(virt, frame)):
                             return
                     elif int(e[_WORD_LOCK]) == 0:
@@ -296,7 +307,7 @@ class _Alloc:
         # Compared by identity: 0.0 equals 0 and "" counts as false, but both are errors.
         if tag is _DEFAULT and zone is None and not (zero or compound):
             if order is _DEFAULT:
-                pfn = self._single(self._cpu, 0)
+                pfn = self._single()
             elif order.__class__ is _INT:
                 pfn = self._block(self._cpu, order)
             else:
@@ -306,47 +317,64 @@ class _Alloc:
         return self._long(order, zone, zero, tag, compound)
 
 
-def _mallocer(first, long, take):
+# What is a processor's own is changed with interrupts off, and found by its number, which is in
+# the state that `disable_irq` returns.  Where `lock.PLAIN` holds there is one processor.
+#
+# Of objects, `others` are the slow path, then `disable_irq` and `enable_irq`, and `int`.
+
+
+def _mallocer(first, others):
+    take = _take_object
+
     @micropython.native
     def malloc(size, tag=0):
         if tag is _DEFAULT and size.__class__ is _INT:
-            virt = take(first, _GENERATION, size, 0)
+            virt = take(first, _GENERATION, size, others)
             if virt:
                 return virt
-        return long(size, tag)
+        return others[0](size, tag)
 
     return malloc
 
 
-def _object_taker(stock, generation, long, take):
+def _object_taker(first, generation, others):
+    take = _take_object
+
     @micropython.native
     def alloc(tag=0):
         if tag is _DEFAULT:
-            virt = take(stock, generation, _SMALLEST, 0)
+            virt = take(first, generation, _SMALLEST, others)
             if virt:
                 return virt
-        return long(tag)
+        return others[0](tag)
 
     return alloc
 
 
-def _object_freer(cpu, give, wanted, others):
+def _object_freer(cpu, wanted, others):
+    give = _give_object
+
     @micropython.viper
     def free(virt):
-        if virt.__class__ is others[1] and (virt | virt) is virt:
-            if int(give(cpu, virt, wanted, 0)):
+        if virt.__class__ is others[3] and (virt | virt) is virt:
+            if int(give(cpu, virt, wanted, others)):
                 return
         others[0](virt)
 
     return free
 
 
-@micropython.viper
-def _take_object(first: int, generation: int, size, away: int) -> int:
-    """Take an object for `size` bytes from a stock; return its address or 0.
+def _first_stock(manager, number):
+    """Return `first` of `_take_object` for the class `number`."""
+    return manager._first_stock(number) | (1 - PLAIN)
 
-    `first` is the first processor's stock of the smallest class, and the processor's own are `away`
-    bytes after it.
+
+@micropython.viper
+def _take_object(first: int, generation: int, size, others) -> int:
+    """Take an object for `size` bytes from the processor's stock; return its address or 0.
+
+    `first` is the address of the first processor's stock of the smallest class, plus 1 unless
+    PLAIN.
     """
     if (size | size) is not size:
         return 0
@@ -354,39 +382,35 @@ def _take_object(first: int, generation: int, size, away: int) -> int:
     if units < 0 or units >= _SIZE_MAX >> _ALIGN_SHIFT:
         return 0
     # As `class_of` of slab/classes.py does it.
-    stock = first + away
+    stock = first
     while units >= 8:
         units >>= 1
         stock += 4 << _STOCK_SHIFT
+    irq = 0
+    if first & 1:
+        irq = int(others[1]())
+        stock += (((irq >> 1) - 1) << _STOCKS_SHIFT) - 1
     s = ptr32(stock + (units << _STOCK_SHIFT))
     found = int(s[0]) | int(s[1]) << 32
-    if found == 0 or int(s[_STOCK_GENERATION]) != generation:
-        return 0
-    o = ptr32(found)
-    s[0] = o[0]
-    s[1] = o[1]
-    s[_STOCK_COUNT] = int(s[_STOCK_COUNT]) - 1
-    o[_MARK_WORD] = 0
+    if int(s[_STOCK_GENERATION]) != generation:
+        found = 0
+    if found:
+        o = ptr32(found)
+        s[0] = o[0]
+        s[1] = o[1]
+        s[_STOCK_COUNT] = int(s[_STOCK_COUNT]) - 1
+        o[_MARK_WORD] = 0
+    if first & 1:
+        others[2](irq)
     return found
 
 
 @micropython.viper
-def _take_object_masked(first: int, generation: int, size, away: int) -> int:
-    """Do as `_take_object` from the processor's own stock, with interrupts off."""
-    irq = int(disable_irq())
-    found = int(_take_object(first, generation, size, ((irq >> 1) - 1) << _STOCKS_SHIFT))
-    enable_irq(irq)
-    return found
+def _give_object(cpu: int, virt: int, wanted: int, others) -> int:
+    """Free an object into the processor's stock; return 1, or 0 for the slow path.
 
-
-@micropython.viper
-def _give_object(cpu: int, virt: int, wanted: int, away: int) -> int:
-    """Free an object into a stock; return 1, or 0 for the slow path.
-
-    It has to be of the class and generation `wanted`.  The stock is `away` bytes after the
-    first processor's.
-
-    The checks are those of `find` in slab/slabs.py.
+    It has to be of the class and generation `wanted`.  The checks are those of `find` in
+    slab/slabs.py.
     """
     h = ptr32(cpu)
     offset = virt - (int(h[_CPU_HHDM]) | int(h[_CPU_HHDM + 1]) << 32)
@@ -405,87 +429,66 @@ def _give_object(cpu: int, virt: int, wanted: int, away: int) -> int:
     if number != wanted & _CLASS_MASK and (number > _GENERAL or wanted != _OF_MALLOC):
         return 0
     offset -= frame << _PAGE_SHIFT
-    stocks = (int(h[_CPU_STOCKS]) | int(h[_CPU_STOCKS + 1]) << 32) + away
-    s = ptr32(stocks + (number << _STOCK_SHIFT))
+    stock = (int(h[_CPU_STOCKS]) | int(h[_CPU_STOCKS + 1]) << 32) + (number << _STOCK_SHIFT)
+    irq = 0
+    if int(h[_CPU_PLAIN]) == 0:
+        irq = int(others[1]())
+        stock += ((irq >> 1) - 1) << _STOCKS_SHIFT
+    s = ptr32(stock)
     stride = int(s[_STOCK_STRIDE])
     index = ((offset >> _ALIGN_SHIFT) * int(s[_STOCK_RECIPROCAL])) >> _RECIPROCAL_SHIFT
     count = int(s[_STOCK_COUNT]) + 1
     o = ptr32(virt)
+    done = 0
     if (
-        index * stride != offset
-        or offset + stride > _PAGE_SIZE << (int(e[0]) >> _STATE_SHIFT & _ORDER_MASK)
-        or count > int(s[_STOCK_LIMIT])
-        or int(s[_STOCK_GENERATION]) != wanted >> _GENERATION_SHIFT
-        or (int(o[_MARK_WORD]) ^ virt ^ -1) << 32 == 0
+        index * stride == offset
+        and offset + stride <= _PAGE_SIZE << (int(e[0]) >> _STATE_SHIFT & _ORDER_MASK)
+        and count <= int(s[_STOCK_LIMIT])
+        and int(s[_STOCK_GENERATION]) == wanted >> _GENERATION_SHIFT
+        and (int(o[_MARK_WORD]) ^ virt ^ -1) << 32
     ):
-        return 0
-    o[0] = s[0]
-    o[1] = s[1]
-    o[_MARK_WORD] = virt ^ -1
-    s[0] = virt
-    s[1] = virt >> 32
-    s[_STOCK_COUNT] = count
-    return 1
-
-
-@micropython.viper
-def _give_object_masked(cpu: int, virt: int, wanted: int, away: int) -> int:
-    """Do as `_give_object` into the processor's own stock, with interrupts off."""
-    irq = int(disable_irq())
-    done = int(_give_object(cpu, virt, wanted, ((irq >> 1) - 1) << _STOCKS_SHIFT))
-    enable_irq(irq)
+        o[0] = s[0]
+        o[1] = s[1]
+        o[_MARK_WORD] = virt ^ -1
+        s[0] = virt
+        s[1] = virt >> 32
+        s[_STOCK_COUNT] = count
+        done = 1
+    if int(h[_CPU_PLAIN]) == 0:
+        others[2](irq)
     return done
 
 
-_TAKE_OBJECT = _take_object if PLAIN else _take_object_masked
-_GIVE_OBJECT = _give_object if PLAIN else _give_object_masked
+def _frame_taker(cpu, mask, unmask):
+    @micropython.viper
+    def take_frame() -> int:
+        """Take a frame from the processor's magazine and write its head; return it, 0 for none."""
+        virt = int(cpu)
+        h = ptr32(virt)
+        virt += int(h[_CPU_MAGAZINE]) - _CPU_OFFSET
+        irq = 0
+        if int(h[_CPU_PLAIN]) == 0:
+            irq = int(mask())
+            virt += ((irq >> 1) - 1) << _MAGAZINE_SHIFT
+        m = ptr32(virt)
+        count = int(m[0])
+        pfn = 0
+        if count:
+            pfn = int(m[count])
+            m[0] = count - 1
+            e = ptr32((int(h[0]) | int(h[1]) << 32) + (pfn << _ENTRY_SHIFT))
+            e[0] = int(_USED) << _KIND_SHIFT | _SMALL
+            e[_WORD_NEXT] = 0
+            e[_WORD_PREV] = 0
+            e[_WORD_RC] = 1 << _RC_SHIFT
+            e[_WORD_LIST_LOW] = 0
+            e[_WORD_LIST_HIGH] = 0
+            e[_WORD_TAG] = 0
+        if int(h[_CPU_PLAIN]) == 0:
+            unmask(irq)
+        return pfn
 
-
-@micropython.viper
-def _change_locked(cpu: int, frame: int, bits: int) -> int:
-    """Change the flags of a frame under its lock; return 1, or 0 if the lock is taken."""
-    h = ptr32(cpu)
-    entry = (int(h[0]) | int(h[1]) << 32) + (frame << _ENTRY_SHIFT)
-    irq = int(try_acquire(entry + _LOCK_OFFSET, int(context())))
-    if irq < 0:
-        return 0
-    field = ptr16(entry)
-    field[0] = (int(field[0]) | bits) ^ (bits & int(h[_CPU_TURNED]))
-    release(entry + _LOCK_OFFSET, irq)
-    return 1
-
-
-@micropython.viper
-def _take_frame(cpu: int, away: int) -> int:
-    """Take a frame from a magazine and write its head; return it, 0 if there is none.
-
-    The magazine is `away` bytes after the first one.
-    """
-    h = ptr32(cpu)
-    m = ptr32(cpu - _CPU_OFFSET + int(h[_CPU_MAGAZINE]) + away)
-    count = int(m[0])
-    if count == 0:
-        return 0
-    pfn = int(m[count])
-    m[0] = count - 1
-    e = ptr32((int(h[0]) | int(h[1]) << 32) + (pfn << _ENTRY_SHIFT))
-    e[0] = int(_USED) << _KIND_SHIFT | _SMALL
-    e[_WORD_NEXT] = 0
-    e[_WORD_PREV] = 0
-    e[_WORD_RC] = 1 << _RC_SHIFT
-    e[_WORD_LIST_LOW] = 0
-    e[_WORD_LIST_HIGH] = 0
-    e[_WORD_TAG] = 0
-    return pfn
-
-
-@micropython.viper
-def _take_frame_masked(cpu: int, away: int) -> int:
-    """Do as `_take_frame` from the processor's own magazine, with interrupts off."""
-    irq = int(disable_irq())
-    pfn = int(_take_frame(cpu, ((irq >> 1) - 1) << _MAGAZINE_SHIFT))
-    enable_irq(irq)
-    return pfn
+    return take_frame
 
 
 @micropython.viper
@@ -522,81 +525,151 @@ def _take_block(cpu: int, order) -> int:
     return pfn
 
 
-@micropython.viper
-def _give_frame_locked(cpu: int, frame: int) -> int:
-    """Free an order 0 head into the magazine; return 1, or 0 if locked or full."""
-    h = ptr32(cpu)
-    base = int(h[0]) | int(h[1]) << 32
-    irq = int(disable_irq())
-    done = 0
-    number = irq >> 1
-    magazine = cpu - _CPU_OFFSET + int(h[_CPU_MAGAZINE]) + ((number - 1) << _MAGAZINE_SHIFT)
-    if int(ptr32(magazine)[0]) < _MAGAZINE_FRAMES:
-        if int(drop_ref(base + (frame << _ENTRY_SHIFT), number, 0)) >= 0:
-            done = int(push(magazine, base, frame, int(_MAGAZINE_FRAMES)))
-    enable_irq(irq)
-    return done
+def _giver(lock, unlock, block):
+    @micropython.viper
+    def give_frame(cpu: int, frame: int) -> int:
+        """Free a used head's frame into the processor's magazine, other blocks by `block`.
+
+        Returns 1, or 0 for the slow path.
+        """
+        h = ptr32(cpu)
+        entry = (int(h[0]) | int(h[1]) << 32) + (frame << _ENTRY_SHIFT)
+        e = ptr32(entry)
+        if (int(e[0]) >> _STATE_SHIFT & _ORDER_MASK) or frame < int(h[_CPU_TOP_FIRST]):
+            return int(block(cpu, frame))
+        irq = int(lock(entry + _LOCK_OFFSET))
+        if irq < 0:
+            return 0
+        own = cpu - _CPU_OFFSET + int(h[_CPU_MAGAZINE]) + (((irq >> 1) - 1) << _MAGAZINE_SHIFT)
+        m = ptr32(own)
+        count = int(m[0]) + 1
+        done = 0
+        # Again, since another may have freed it meanwhile.
+        if (
+            (int(e[0]) >> _STATE_SHIFT) == int(_USED) << _STATE_KIND_SHIFT
+            and (int(e[_WORD_RC]) >> _RC_SHIFT) == 1
+            and int(e[_WORD_LIST_LOW]) == 0
+            and int(e[_WORD_NEXT]) == 0
+            and count <= _MAGAZINE_FRAMES
+        ):
+            e[0] = int(_CACHED) << _KIND_SHIFT
+            e[_WORD_RC] = 0
+            m[count] = frame
+            m[0] = count
+            done = 1
+        unlock(entry + _LOCK_OFFSET, irq)
+        if done == 0:
+            done = int(block(cpu, frame))
+        return done
+
+    return give_frame
 
 
 @micropython.viper
 def _give_block(cpu: int, frame: int) -> int:
     """Free a used head's block to its zone, or a frame into a full magazine after draining it.
 
-    For a single processor.  Returns 1, or 0 if a lock is taken or the block is compound.
+    Returns 1, or 0 for the slow path: a lock does not come, or the head is not that of a block
+    with one reference, or of a run or a compound block.
     """
     h = ptr32(cpu)
+    plain = int(h[_CPU_PLAIN])
     base = int(h[0]) | int(h[1]) << 32
-    e = ptr32(base + (frame << _ENTRY_SHIFT))
-    order = int(e[0]) >> _STATE_SHIFT & _ORDER_MASK
-    if int(e[_WORD_LOCK]) or (order and (int(e[_ENTRY_WORDS]) >> _KIND_SHIFT) == _COMPOUND_TAIL):
+    entry = base + (frame << _ENTRY_SHIFT)
+    e = ptr32(entry)
+    irq = 0
+    if plain == 0:
+        irq = int(lock_masked(entry + _LOCK_OFFSET))
+        if irq < 0:
+            return 0
+    elif int(e[_WORD_LOCK]):
         return 0
+    word = int(e[0])
+    order = word >> _STATE_SHIFT & _ORDER_MASK
     number = 2
     if frame < _DMA32_END:
         number = 1 if frame >= _DMA_END else 0
     zone = cpu - _CPU_OFFSET + (number << _ZONE_SHIFT)
-    if int(ptr32(zone)[0]):
-        return 0
-    e[_WORD_RC] = 0
-    if order or frame < int(h[_CPU_TOP_FIRST]):
-        give(zone, base, frame, order)
+    done = 0
+    if (
+        (word >> _KIND_SHIFT) == _USED
+        and (int(e[_WORD_RC]) >> _RC_SHIFT) == 1
+        and int(e[_WORD_LIST_LOW]) == 0
+        and int(e[_WORD_NEXT]) == 0
+        and (order == 0 or (int(e[_ENTRY_WORDS]) >> _KIND_SHIFT) != _COMPOUND_TAIL)
+    ):
+        done = 1
+    if plain:
+        if int(ptr32(zone)[0]):
+            done = 0
     else:
-        magazine = cpu - _CPU_OFFSET + int(h[_CPU_MAGAZINE])
-        drain(zone, base, magazine, int(_MAGAZINE_BATCH))
-        push(magazine, base, frame, int(_MAGAZINE_FRAMES))
-    return 1
+        # Nobody can reach the block any more.  Interrupts stay off.
+        if done:
+            e[0] = 0
+        unlock_masked(entry + _LOCK_OFFSET, 0)
+        if done and int(try_acquire(zone, int(context()))) < 0:
+            e[0] = word
+            done = 0
+    if done:
+        e[_WORD_RC] = 0
+        if order or frame < int(h[_CPU_TOP_FIRST]):
+            give(zone, base, frame, order)
+        else:
+            own = cpu - _CPU_OFFSET + int(h[_CPU_MAGAZINE])
+            if plain == 0:
+                own += ((irq >> 1) - 1) << _MAGAZINE_SHIFT
+            drain(zone, base, own, int(_MAGAZINE_BATCH))
+            push(own, base, frame, int(_MAGAZINE_FRAMES))
+        if plain == 0:
+            release(zone, 0)
+    if plain == 0:
+        enable_irq(irq)
+    return done
+
+
+def ways(manager, cpu):
+    """Return the fast paths by the names of their calls; `cpu` is the address of the struct.
+
+    In debug mode those that allocate and free have none, since poison has to be written and
+    verified.
+    """
+    clear = cpu - _CPU_OFFSET + _CPU_CLEAR_OFFSET
+    others = (manager.get, PageFrame.LAYOUT, unlock, int)
+    ways = {
+        "set_flags": _flags_changer(cpu, manager.set_flags, change16),
+        "clear_flags": _flags_changer(clear, manager.clear_flags, change16),
+        "check_flags": _flags_checker(cpu, manager.check_flags),
+        "get": _getter(cpu, others, uctypes.struct, FrameGuard),
+    }
+    if not manager.debug:
+        single = _frame_taker(cpu, disable_irq, enable_irq)
+        ways["alloc"] = _Alloc(cpu, manager.alloc, single, _take_block).alloc
+        give = _give_block if PLAIN else _giver(lock_masked, unlock_masked, _give_block)
+        ways["free"] = _freer(cpu, manager.free, give, int)
+        others = (manager.malloc, disable_irq, enable_irq)
+        ways["malloc"] = _mallocer(_first_stock(manager, _SMALLEST), others)
+        others = (manager.mfree, disable_irq, enable_irq, int)
+        ways["mfree"] = _object_freer(cpu, _OF_MALLOC, others)
+    return ways
 
 
 def install(manager, cpu, base):
     """Store the fast paths on `manager`; `cpu` is the address of the struct.
 
-    In debug mode those that allocate and free get none, since poison has to be written and
-    verified.  A call that differs from that of the class `base` gets none either, so that an override is
-    what gets called.  Raises MemoryError with nothing installed.
+    A call that differs from that of the class `base` gets none, so that an override is what
+    gets called.  Raises MemoryError with nothing installed.
     """
-    clear = cpu - _CPU_OFFSET + _CPU_CLEAR_OFFSET
-    others = (manager.get, PageFrame.LAYOUT, unlock, int)
-    ways = {
-        "set_flags": _flags_changer(cpu, manager.set_flags, _change_locked),
-        "clear_flags": _flags_changer(clear, manager.clear_flags, _change_locked),
-        "check_flags": _flags_checker(cpu, manager.check_flags),
-        "get": _getter(cpu, others, uctypes.struct, FrameGuard),
-    }
-    if not manager.debug:
-        single = _take_frame if PLAIN else _take_frame_masked
-        ways["alloc"] = _Alloc(cpu, manager.alloc, single, _take_block).alloc
-        ways["malloc"] = _mallocer(manager._first_stock(1), manager.malloc, _TAKE_OBJECT)
-        ways["mfree"] = _object_freer(cpu, _GIVE_OBJECT, _OF_MALLOC, (manager.mfree, int))
-        ways["free"] = _freer(cpu, manager.free, _give_block if PLAIN else _give_frame_locked, int)
+    made = ways(manager, cpu)
     own = manager.__dict__
     names = [
         name
-        for name in ways
+        for name in made
         if name not in own and getattr(type(manager), name) is getattr(base, name)
     ]
     done = 0
     try:
         for name in names:
-            setattr(manager, name, ways[name])
+            setattr(manager, name, made[name])
             done += 1
     except MemoryError as error:
         while done:
@@ -614,8 +687,8 @@ def cache_calls(manager, number, generation, alloc, free):
         return alloc, free
     wanted = generation << _GENERATION_SHIFT | number
     return (
-        _object_taker(manager._first_stock(number), generation, alloc, _TAKE_OBJECT),
-        _object_freer(manager._cpu, _GIVE_OBJECT, wanted, (free, int)),
+        _object_taker(_first_stock(manager, number), generation, (alloc, disable_irq, enable_irq)),
+        _object_freer(manager._cpu, wanted, (free, disable_irq, enable_irq, int)),
     )
 
 

@@ -17,7 +17,17 @@ _CONTEXT = const(1)
 
 try:
     from cpu import cmpxchg32, xchg32
-    from critical import alone, context, enter, leave, resume, stop
+    from critical import (
+        alone,
+        change16,
+        context,
+        enter,
+        leave,
+        lock_masked,
+        resume,
+        stop,
+        unlock_masked,
+    )
     from critical import lock as try_acquire
     from critical import mask as disable_irq
     from critical import unlock as release
@@ -96,6 +106,35 @@ except ImportError:
         """Release the lock word at `virt` and end its critical section."""
         ptr32(virt)[0] = 0
 
+    @micropython.viper
+    def lock_masked(virt: int) -> int:
+        """Take the lock word at `virt` and turn this processor's interrupts off.
+
+        For code in which the interpreter does not run, since no section begins.  Returns what
+        `disable_irq` does, for `unlock_masked`, or minus the number of the lock's holder.
+        """
+        word = ptr32(virt)
+        held = int(word[0])
+        if held:
+            return 0 - held
+        word[0] = _CONTEXT
+        return int(_CONTEXT) << 1
+
+    unlock_masked = release
+
+    @micropython.viper
+    def change16(virt: int, lock: int, change: int) -> int:
+        """Change 16 bits at `virt` under the lock word at `lock`.
+
+        Sets the bits of the lower half of `change`, then inverts those of the upper half.
+        Returns 0, or the number of the lock's holder, nothing changed.
+        """
+        held = int(ptr32(lock)[0])
+        if held == 0:
+            field = ptr16(virt)
+            field[0] = (int(field[0]) | change) ^ change >> 16
+        return held
+
 
 @micropython.native
 def acquire(virt, what):
@@ -104,13 +143,15 @@ def acquire(virt, what):
     `what` names the lock in errors.  Raises LockHeldError if the calling context holds it,
     LockTimeoutError if another context holds it for the whole bounded wait.
     """
-    owner = context()
-    state = try_acquire(virt, owner)
-    if state >= 0:
-        return state
-    if -state == owner:
-        raise LockHeldError(what, owner)
-    raise LockTimeoutError(what, -state)
+    state = try_acquire(virt, context())
+    if state < 0:
+        refuse(what, -state)
+    return state
+
+
+def refuse(what, holder):
+    """Raise the error for the lock of `what`, which the context `holder` has."""
+    raise (LockHeldError if holder == context() else LockTimeoutError)(what, holder)
 
 
 class critical:

@@ -30,9 +30,9 @@ from .errors import (
     NoMemoryMapError,
 )
 from .frame.entry import ABSENT, ENTRY_SHIFT, LOCK_OFFSET, ORDER_MASK, STATE_KIND_SHIFT, PageFrame
-from .frame.flags import flags_number
+from .frame.flags import FLAGS_BITS, flags_number
 from .frame.guard import guard, lost
-from .lock import acquire, critical, release
+from .lock import change16, critical, refuse
 from .log import Log
 from .machine import LimineMachine
 from .manyflags.calls import ManyFlags
@@ -393,9 +393,9 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
     def _change_flags(self, pfn, flags, on):
         entry = self._lockable(pfn)
         flags = flags_number(flags)
-        irq = acquire(entry + LOCK_OFFSET, pfn)
-        _change(entry, flags, on)
-        release(entry + LOCK_OFFSET, irq)
+        holder = change16(entry, entry + LOCK_OFFSET, flags if on else flags | flags << FLAGS_BITS)
+        if holder:
+            refuse(pfn, holder)
 
     @micropython.viper
     def check_flags(self, pfn, flags):
@@ -524,15 +524,6 @@ def _this_machine():
         return LimineMachine()
     except ImportError:
         raise NoMemoryMapError("not running under Limine; pass init() a machine")
-
-
-@micropython.viper
-def _change(entry: int, flags: int, on: bool):
-    e = ptr16(entry)
-    if on:
-        e[0] = int(e[0]) | flags
-    else:
-        e[0] = int(e[0]) & ~flags
 
 
 @micropython.viper

@@ -26,8 +26,6 @@ from ..errors import (
     FrameCorruptError,
     FrameNotPresentError,
     FrameStateError,
-    LockHeldError,
-    LockTimeoutError,
     OutOfFramesError,
     RefcountError,
 )
@@ -50,7 +48,7 @@ from ..frame.entry import (
     PageFrame,
 )
 from ..frame.flags import PageFlags
-from ..lock import acquire, context, disable_irq, enable_irq, release, resume, stop
+from ..lock import acquire, context, disable_irq, enable_irq, refuse, release, resume, stop
 from ..tags import tag_number
 from . import buddy, heads, magazine, poison, references, sites
 from .compound import clear_tails, mark_tails
@@ -343,8 +341,7 @@ class Blocks:
     def _refuse(self, action, pfn, code):
         """Raise the error for a negative `code` of references.py."""
         if code > references.NOT_USED:
-            error = LockHeldError if -code == context() else LockTimeoutError
-            raise error(pfn, -code)
+            refuse(pfn, -code)
         entry = PageFrame.at(self._head_entry(pfn))
         if code == references.SHARED:
             raise RefcountError(action, pfn, entry.rc)

@@ -8,7 +8,7 @@ processor remembers the translation of a page of the array until it is flushed o
 import struct
 
 from interleave import Acquire, Begin, Broken, Disown, Fill, Flush, Memory, Own, Release
-from steps import Package, Store, call
+from steps import Load, Package, Store, call
 
 CONTROL = 0x100000
 ARRAY = 0x400000
@@ -87,6 +87,21 @@ class Board:
         def unlock(virt, state):
             yield Release(virt)
 
+        # Whose magazine, too, is in the state before.
+        own = number if self._own_magazines else 1
+
+        def lock_masked(virt):
+            holder = yield Acquire(virt, number)
+            return -holder if holder else own << 1
+
+        def change16(virt, lock, change):
+            holder = yield Acquire(lock, number)
+            if not holder:
+                field = yield Load(virt, 2)
+                yield Store(virt, 2, ((field | change) ^ change >> 16) & 0xFFFF)
+                yield Release(lock)
+            return holder
+
         def xchg32(virt, new):
             # As a guard's release has it.
             assert new == 0
@@ -119,9 +134,11 @@ class Board:
                 "lock": lock,
                 "unlock": unlock,
                 "context": lambda: number,
+                "lock_masked": lock_masked,
+                "unlock_masked": unlock,
+                "change16": change16,
                 "alone": nothing,
-                # Whose magazine, too, is in the state before.
-                "mask": lambda: (number if self._own_magazines else 1) << 1,
+                "mask": lambda: own << 1,
                 "unmask": nothing,
                 "stop": nothing,
                 "resume": nothing,
@@ -314,9 +331,9 @@ class Board:
         result = self._alone(function, CONTROL, ARRAY, *args, requests=requests)
         return result, {request.virt for request in requests}
 
-    def fast(self, function, *args):
-        """Run a function of fastpath.py likewise, which takes the processor's struct first."""
-        return self.alone(function, self._cpu, *args)
+    def fast(self, name, *args):
+        """Make a call of the first processor's by its fast path, likewise."""
+        return self.alone(getattr(self.managers[0], name), *args)
 
     # What a request does
 

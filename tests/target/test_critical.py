@@ -7,6 +7,7 @@ import kernel
 import machine
 import micropython
 from ktap import equal, raises
+from uctypes import addressof
 
 from pfm import PFM, LockHeldError, Zone
 from pfm.alloc.zone import zone_at
@@ -76,6 +77,43 @@ def test_lock_that_is_held_begins_no_section():
         release(address, state)
     callback.schedule()
     equal(callback.comes(), 1)
+
+
+def test_masked_lock_is_no_section_and_turns_interrupts_off():
+    word = array("I", (0,))
+    virt = addressof(word)
+    callback = _Callback()
+    before = critical.mask()
+    critical.unmask(before)
+    state = critical.lock_masked(virt)
+    inside = critical.mask()
+    callback.schedule()
+    runs = callback.comes()
+    found = critical.lock_masked(virt)
+    critical.unlock_masked(virt, state)
+    equal((state, inside, found, word[0]), (before, before & ~1, -context(), 0))
+    equal(runs, 1)
+    after = critical.mask()
+    critical.unmask(after)
+    equal(after, before)
+
+
+def test_bits_change_under_a_lock_that_is_free():
+    bits = array("H", (0, 0x1001, 0))
+    word = array("I", (0,))
+    virt = addressof(bits) + 2
+    before = critical.mask()
+    critical.unmask(before)
+    equal(critical.change16(virt, addressof(word), 0x8011 | 0x8001 << 16), 0)
+    word[0] = context()
+    equal(critical.change16(virt, addressof(word), 0xFFFF), context())
+    equal((list(bits), word[0]), ([0, 0x1010, 0], context()))
+    # With interrupts off, a fault is an exception that turns them on again.
+    word[0] = 0
+    raises(kernel.AccessFault, critical.change16, _UNMAPPED, addressof(word), 0)
+    after = critical.mask()
+    critical.unmask(after)
+    equal(after, before)
 
 
 def test_many_frames_without_a_zones_lock_stay_where_they_are():

@@ -124,6 +124,26 @@ def test_frames_have_one_owner():
     equal(_quiet(), free)
 
 
+def test_frames_are_freed_by_others():
+    """Each block that one allocates is freed by the next."""
+    orders = (0, 0, 3, 0, 9, 1)
+    free = _quiet()
+    count = machine.cpus()
+    handed = [array("I", [0] * _ROUNDS) for _ in range(count)]
+
+    def work(number):
+        mine = handed[number]
+        taken = handed[(number + 1) % count]
+        for i in range(_ROUNDS):
+            mine[i] = PFM.alloc(orders[i % len(orders)])
+            while not taken[i]:
+                pass
+            PFM.free(taken[i])
+
+    _Team(work).run()
+    equal(_quiet(), free)
+
+
 def test_flags_of_one_frame():
     pfn = PFM.alloc()
     bits = [1 << bit for bit in range(16) if not PFM.check_flags(pfn, 1 << bit)]

@@ -179,6 +179,39 @@ def test_no_error_leaves_a_lock():
         equal(pfm.check().used, 1)
 
 
+def test_bits_are_changed_under_a_lock():
+    from array import array
+
+    bits = array("H", (0, 0x1001, 0))
+    word = array("I", (0, 0))
+    virt = addressof(bits) + 2
+    held = addressof(word) + 4
+    # Set 0x0110; clear 0x1001, which are set first.
+    equal(lock.change16(virt, held, 0x0110), 0)
+    equal(bits[1], 0x1111)
+    equal(lock.change16(virt, held, 0x8001 | 0x8001 << 16), 0)
+    equal(bits[1], 0x1110)
+    word[1] = _OTHER
+    equal(lock.change16(virt, held, 2), _OTHER)
+    equal(list(bits), [0, 0x1110, 0])
+    equal(list(word), [0, _OTHER])
+
+
+def test_lock_without_a_section():
+    from array import array
+
+    word = array("I", (0,))
+    virt = addressof(word)
+    state = lock.lock_masked(virt)
+    equal((word[0], state >> 1), (lock.context(), lock.context()))
+    equal(lock.lock_masked(virt), -lock.context())
+    lock.unlock_masked(virt, state)
+    equal(word[0], 0)
+    word[0] = _OTHER
+    equal(lock.lock_masked(virt), -_OTHER)
+    equal(word[0], _OTHER)
+
+
 def test_exchange_and_compare():
     from array import array
 
