@@ -208,6 +208,28 @@ static mp_obj_t critical_change16(mp_obj_t virt_in, mp_obj_t lock_in, mp_obj_t c
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(critical_change16_obj, critical_change16);
 
+// lock_many(element, end, locks, stride): for each 32-bit number n from element to
+// end takes the lock word at locks + stride * n for context().  Interrupts are off.
+// Returns the address where it stopped: end, or that of the first number whose word
+// is not free, for which it does not wait.
+static mp_obj_t critical_lock_many(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    const uint32_t *element = get_word(args[0]);
+    const uint32_t *end = get_word(args[1]);
+    uintptr_t locks = (uintptr_t)mp_obj_get_int_truncated(args[2]);
+    uintptr_t stride = (uintptr_t)mp_obj_get_int_truncated(args[3]);
+    uint32_t number = smp_this->number;
+    for (; element < end; ++element) {
+        uint32_t *word = (uint32_t *)(locks + stride * *element);
+        uint32_t none = 0;
+        if (!__atomic_compare_exchange_n(word, &none, number, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+            break;
+        }
+    }
+    return mp_obj_new_int((mp_int_t)element);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(critical_lock_many_obj, 4, 4, critical_lock_many);
+
 // alone(): whether no other processor runs Python.
 static mp_obj_t critical_alone(void) {
     return mp_obj_new_bool(smp_running == 1);
@@ -240,6 +262,7 @@ static const mp_rom_map_elem_t critical_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_lock_masked), MP_ROM_PTR(&critical_lock_masked_obj) },
     { MP_ROM_QSTR(MP_QSTR_unlock_masked), MP_ROM_PTR(&critical_unlock_masked_obj) },
     { MP_ROM_QSTR(MP_QSTR_change16), MP_ROM_PTR(&critical_change16_obj) },
+    { MP_ROM_QSTR(MP_QSTR_lock_many), MP_ROM_PTR(&critical_lock_many_obj) },
     { MP_ROM_QSTR(MP_QSTR_alone), MP_ROM_PTR(&critical_alone_obj) },
     { MP_ROM_QSTR(MP_QSTR_stop), MP_ROM_PTR(&critical_stop_obj) },
     { MP_ROM_QSTR(MP_QSTR_resume), MP_ROM_PTR(&critical_resume_obj) },

@@ -23,6 +23,7 @@ try:
         context,
         enter,
         leave,
+        lock_many,
         lock_masked,
         resume,
         stop,
@@ -121,6 +122,21 @@ except ImportError:
         return int(_CONTEXT) << 1
 
     unlock_masked = release
+
+    @micropython.viper
+    def lock_many(element: int, end: int, locks: int, stride: int) -> int:
+        """Take the lock words of the 32-bit numbers at the addresses `element` to `end`.
+
+        That of the number n is at `locks` + `stride` * n.  Interrupts are off.  Returns the
+        address where it stopped: `end`, or that of the first number whose word is not free.
+        """
+        while element < end:
+            word = ptr32(locks + stride * int(ptr32(element)[0]))
+            if int(word[0]):
+                break
+            word[0] = _CONTEXT
+            element += 4
+        return element
 
     @micropython.viper
     def change16(virt: int, lock: int, change: int) -> int:

@@ -21,7 +21,7 @@ from ..frame.entry import (
     USED,
     PageFrame,
 )
-from ..lock import alone, cmpxchg32, context, disable_irq, enable_irq, xchg32
+from ..lock import alone, disable_irq, enable_irq, lock_many
 from ..tags import tag_number
 from . import poison, references, sites
 from .buddy import free_count, free_range, spare, take
@@ -188,7 +188,7 @@ class Many:
             if single:
                 element = mark_freeing(element, 0, 0, base, stop, low, high)
             else:
-                element = mark_freeing_locked(element, base, stop, low, high, context())
+                element = mark_freeing_locked(element, 0, 0, base, stop, low, high)
             enable_irq(irq)
             if element < stop:
                 pfn = frames[(element - first) // _ELEMENT]
@@ -321,28 +321,37 @@ def mark_freeing(
 
 
 @micropython.viper
-def mark_freeing_locked(element: int, base: int, end: int, low: int, high: int, owner: int) -> int:
-    """Mark frames as `mark_freeing` does, each under its lock, for one of several processors."""
+def mark_freeing_locked(
+    element: int, entry: int, pfn: int, base: int, end: int, low: int, high: int
+) -> int:
+    """Mark frames as `mark_freeing` does, under their locks, for one of several processors."""
+    first = element
+    # The entry of an absent frame is read-only, so its lock must not be tried.
     while element < end:
         pfn = int(ptr32(element)[0])
         if pfn < low or pfn > high:
             break
-        e = ptr32(base + (pfn << _ENTRY_SHIFT))
-        lock = base + (pfn << _ENTRY_SHIFT) + _LOCK_OFFSET
-        # The entry of an absent frame is read-only, so its lock must not be tried.
-        if (int(e[0]) >> _STATE_SHIFT) != _SINGLE or int(cmpxchg32(lock, 0, owner)):
-            break
-        good = (
-            (int(e[0]) >> _STATE_SHIFT) == _SINGLE
-            and int(e[_WORD_NEXT]) == 0
-            and (int(e[_WORD_RC]) >> _RC_SHIFT) == 1
-        )
-        if good:
-            ptr8(e)[_BYTE_STATE] = _FREEING
-        xchg32(lock, 0)
-        if not good:
+        if (int(ptr32(base + (pfn << _ENTRY_SHIFT))[0]) >> _STATE_SHIFT) != _SINGLE:
             break
         element += _ELEMENT
+    # A frame that stands twice is locked already the second time.
+    end = int(lock_many(first, element, base + _LOCK_OFFSET, int(_ENTRY_SIZE)))
+    element = first
+    while element < end:
+        entry = base + (int(ptr32(element)[0]) << _ENTRY_SHIFT)
+        if (
+            (int(ptr32(entry)[0]) >> _STATE_SHIFT) != _SINGLE
+            or int(ptr32(entry)[_WORD_NEXT])
+            or (int(ptr32(entry)[_WORD_RC]) >> _RC_SHIFT) != 1
+        ):
+            break
+        ptr8(entry)[_BYTE_STATE] = _FREEING
+        ptr32(entry)[_WORD_LOCK] = 0
+        element += _ELEMENT
+    first = element
+    while first < end:
+        ptr32(base + (int(ptr32(first)[0]) << _ENTRY_SHIFT))[_WORD_LOCK] = 0
+        first += _ELEMENT
     return element
 
 
