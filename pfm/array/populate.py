@@ -57,6 +57,10 @@ POOL = {
 
 fits("the pool", uctypes.sizeof(POOL), POOL_SIZE)
 
+# Bounded waits for the pool's lock, of about a second each: more than the 40 seconds after which
+# the kernel takes a processor for hung that does not answer a flush (kernel/mcu/x86_64/smp.c).
+_POOL_TRIES = const(64)
+
 # Words of the struct.
 _HAS_TABLES = const(1)
 _NEXT_LOW = const(2)
@@ -108,11 +112,17 @@ def populate(control: int, entry: int):
 
     `control` is an address in the control page, such as a zone's.  All processors' TLBs are
     flushed before the pool's lock is released, so whoever waits for it reads the new page.
-    Raises LockTimeoutError if another processor holds the pool's lock for the whole bounded
-    wait.
+    Raises LockTimeoutError if another processor holds the pool's lock for longer than it may
+    wait for others to flush: then it is lost.
     """
     pool = (control >> _PAGE_SHIFT << _PAGE_SHIFT) + _POOL_OFFSET
-    irq = int(try_acquire(pool, int(context())))
+    owner = int(context())
+    irq = int(try_acquire(pool, owner))
+    tries = 1
+    # A caller with a zone's lock cannot go back, so only a holder that is lost is given up.
+    while irq < 0 and irq != 0 - owner and tries < _POOL_TRIES:
+        irq = int(try_acquire(pool, owner))
+        tries += 1
     if irq < 0:
         _timeout(0 - irq)
     if int(ptr8(entry)[_BYTE_SHARED]):
