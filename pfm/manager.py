@@ -32,7 +32,7 @@ from .errors import (
 from .frame.entry import ABSENT, ENTRY_SHIFT, LOCK_OFFSET, ORDER_MASK, STATE_KIND_SHIFT, PageFrame
 from .frame.flags import FLAGS_BITS, flags_number
 from .frame.guard import guard, lost
-from .lock import change16, critical, refuse
+from .lock import acquire, change16, critical, refuse, release
 from .log import Log
 from .machine import LimineMachine
 from .manyflags.calls import ManyFlags

@@ -140,7 +140,7 @@ def test_frames_are_freed_by_others():
                 pass
             PFM.free(taken[i])
 
-    _Team(work).run()
+    Team(work).run()
     equal(_quiet(), free)
 
 
