@@ -34,6 +34,8 @@ def pytest_pycollect_makemodule(module_path, parent):
     return None
 
 
+# Before the hook of pytest-xdist, which reads the marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """What shares a run or a machine stays with one of the workers."""
     for item in items:

@@ -1,4 +1,6 @@
-"""What is missing on this host is skipped: the run goes on, and each reason is said once."""
+"""What is missing on this host is skipped: the run goes on, and each reason is said once.
+
+And what shares a machine or a run stays with one of the workers of pytest-xdist."""
 
 import os
 import re
@@ -56,3 +58,9 @@ def test_a_test_of_micropython_is_known_by_the_line_where_it_stands(tmp_path):
         "import ktap\n\n\ndef test_b():\n    pass\n\n\ndef helper():\n    pass\n\n\ndef test_a():\n    pass\n"
     )
     assert list(collect.test_lines(path).items()) == [("test_b", 3), ("test_a", 11)]
+
+
+def test_groups_reach_the_scheduler(request):
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pytest.skip("this run has no workers")
+    assert request.node.nodeid.endswith("@test_skips")
