@@ -52,9 +52,11 @@ class Storm:
         """Answer that many interrupts, each with a line; at the last one soft reset as things are, if `reset`."""
         self._before = self._recover()
         count = 0
-        print("storm")
+        said = "storm"
         while True:
             try:
+                # From here on the next one may come.
+                print(said)
                 while True:
                     self._round()
             except KeyboardInterrupt:
@@ -68,8 +70,9 @@ class Storm:
             after = self._recover()
             if after != self._before:
                 raise AssertionError("{}: {} became {}".format(name, self._before, after))
-            print("whole", name)
+            said = "whole {}".format(name)
             if count == interrupts:
+                print(said)
                 return
 
     def _round(self):

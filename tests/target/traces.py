@@ -1018,9 +1018,11 @@ class Traces:
 
     def storm(self, interrupts, reset=False):
         """Answer that many interrupts, each with a line; at the last one soft reset as things are, if `reset`."""
-        print("storm")
+        said = "storm"
         for count in range(1, interrupts + 1):
             try:
+                # From here on the next one may come.
+                print(said)
                 while True:
                     self._run_round()
             except KeyboardInterrupt:
@@ -1030,7 +1032,7 @@ class Traces:
                 machine.soft_reset()
             self._recover()
             self._look()
-            print("whole", self.steps, self._name(0))
+            said = "whole {} {}".format(self.steps, self._name(0))
         self.close()
 
     def _name(self, number):
