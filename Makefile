@@ -200,8 +200,8 @@ coverage: unix $(VENV)/stamp ## show which lines of pfm/ the unit tests run
 test-upstream: kernel direct $(VENV)/stamp ## run MicroPython's own tests on the kernel
 	@$(VENV)/bin/python tests/upstream/run.py --micropython=$(MICROPY_SOURCE)
 
-# The self tests on some forty machines; writes the table of docs/matrix.md.
-test-matrix: kernel direct ## run the self tests on some forty machines
+# The self tests on some seventy machines; writes the table of docs/matrix.md.
+test-matrix: kernel direct ## run the self tests on some seventy machines
 	@$(PYTHON) tests/matrix.py docs/matrix.md
 
 # Random traces, properties and interrupts, many more than in `make test`.
