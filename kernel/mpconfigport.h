@@ -113,6 +113,10 @@ typedef long mp_off_t;
 
 #include "smp.h"
 
+// A name uses every other entry of the look-up cache: with fewer than these the names
+// of the frame manager's calls are in each other's way.
+#define MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE       SMP_MAP_LOOKUP_CACHE
+
 #define MP_STATE_PORT MP_STATE_VM
 
 // What the macros above name.

@@ -21,7 +21,6 @@
 // only part of the interpreter's state that the file names.
 #undef MP_STATE_VM
 #define MP_STATE_VM(name) (smp_this->name)
-_Static_assert(SMP_MAP_LOOKUP_CACHE == MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE, "the size that upstream computes an index with");
 
 #define mp_map_lookup map_lookup
 #define mp_map_clear map_clear

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// Lists with locks.  Reading, replacing and iterating over items take none: the
-// length is read before the items, whose block never shrinks (heapfree.c).
+// Lists with locks.  Reading, replacing and iterating over items take none: upstream
+// reads the length before the items, whose block never shrinks (heapfree.c).
 
 #include <string.h>
 
@@ -22,10 +22,6 @@ static mp_obj_t list_binary_op(mp_binary_op_t op, mp_obj_t lhs, mp_obj_t rhs);
 static void list_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind);
 
 #define mp_obj_list_append(...) mp_obj_list_append_unlocked(__VA_ARGS__)
-// Later it is an inline function, in the same order as the one below.
-#if MICROPY_VERSION < MICROPY_MAKE_VERSION(1, 29, 0)
-#define mp_obj_list_get(...) mp_obj_list_get_unlocked(__VA_ARGS__)
-#endif
 #define mp_obj_list_remove(...) mp_obj_list_remove_unlocked(__VA_ARGS__)
 #define mp_obj_list_sort(...) mp_obj_list_sort_unlocked(__VA_ARGS__)
 #define list_extend(...) list_extend_unlocked(__VA_ARGS__)
@@ -50,7 +46,6 @@ void mp_obj_get_array_copy(mp_obj_t object, size_t *len, mp_obj_t **items);
 #include "py/objlist.c"
 
 #undef mp_obj_list_append
-#undef mp_obj_list_get
 #undef mp_obj_list_remove
 #undef mp_obj_list_sort
 #undef list_extend
@@ -125,15 +120,6 @@ mp_obj_t mp_obj_list_append(mp_obj_t self_in, mp_obj_t item) {
     append_shared(self_in, item);
     return mp_const_none;
 }
-
-#if MICROPY_VERSION < MICROPY_MAKE_VERSION(1, 29, 0)
-// The length first.
-void mp_obj_list_get(mp_obj_t self_in, size_t *len, mp_obj_t **items) {
-    mp_obj_list_t *self = MP_OBJ_TO_PTR(self_in);
-    *len = __atomic_load_n(&self->len, __ATOMIC_ACQUIRE);
-    *items = self->items;
-}
-#endif
 
 static __attribute__((noinline)) void copy_shared(mp_obj_t self_in, size_t *len, mp_obj_t **items) {
     objlock_t lock;

@@ -26,8 +26,8 @@
 // Blocks of the Python heap that a processor takes at a time (heapstock.c).
 #define SMP_HEAP_STOCK 32
 
-// Bytes of the look-up cache of py/map.c, a power of two (locked/map.c).
-#define SMP_MAP_LOOKUP_CACHE 128
+// Bytes of the look-up cache of py/map.c (locked/map.c).
+#define SMP_MAP_LOOKUP_CACHE 512
 
 struct _mp_state_thread_t;
 
