@@ -42,7 +42,7 @@ typedef struct _objlock_t {
 // No lock is taken: the interpreter starts.
 void objlock_init(void);
 
-// An object's map starts in the object's first block, so both have one lock.
+// The map of an object on the heap starts in the object's first block, so both have one lock.
 static inline objlock_stripe_t *objlock_stripe(const void *container) {
     return &objlock_stripes[(uintptr_t)container / MICROPY_BYTES_PER_GC_BLOCK % OBJLOCK_STRIPES];
 }

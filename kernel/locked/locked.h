@@ -17,12 +17,17 @@
 
 #include "objlock.h"
 
+// The address that an object's lock is chosen by.
+#ifndef LOCKED_CONTAINER
+#define LOCKED_CONTAINER(self) MP_OBJ_TO_PTR(self)
+#endif
+
 // name(self, ...) under the lock of self; list and call are its parameters, with
 // types and without.  A function that was declared static stays so.
 #define LOCKED(name, self, list, call) \
     static __attribute__((noinline)) mp_obj_t name##_shared list { \
         objlock_t lock; \
-        objlock_take(&lock, MP_OBJ_TO_PTR(self)); \
+        objlock_take(&lock, LOCKED_CONTAINER(self)); \
         mp_obj_t result = name##_unlocked call; \
         objlock_release(&lock); \
         return result; \
@@ -41,7 +46,7 @@
 #define LOCKED_PRINT(name) \
     static void name##_shared(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) { \
         objlock_t lock; \
-        objlock_take(&lock, MP_OBJ_TO_PTR(self)); \
+        objlock_take(&lock, LOCKED_CONTAINER(self)); \
         name##_unlocked(print, self, kind); \
         objlock_release(&lock); \
     } \
@@ -53,7 +58,7 @@
 #define LOCKED_TWO(name, is_container, self, other, list, call) \
     static __attribute__((noinline)) mp_obj_t name##_shared list { \
         objlock_t lock[2]; \
-        objlock_take_two(lock, MP_OBJ_TO_PTR(self), MP_OBJ_TO_PTR(is_container(other) ? other : self)); \
+        objlock_take_two(lock, LOCKED_CONTAINER(self), LOCKED_CONTAINER(is_container(other) ? other : self)); \
         mp_obj_t result = name##_unlocked call; \
         objlock_release_two(lock); \
         return result; \

@@ -4,6 +4,9 @@
 
 #include "py/objtype.h"
 
+// Upstream's dicts outside the heap, such as that of __main__, lie anywhere in a block.
+#define LOCKED_CONTAINER(self) (&((mp_obj_dict_t *)MP_OBJ_TO_PTR(self))->map)
+
 #include "locked.h"
 #include "map.h"
 
@@ -77,7 +80,7 @@ static mp_obj_t dict_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
 static __attribute__((noinline)) mp_obj_t iternext_shared(mp_obj_t self_in) {
     mp_obj_dict_view_it_t *self = MP_OBJ_TO_PTR(self_in);
     objlock_t lock;
-    objlock_take(&lock, MP_OBJ_TO_PTR(self->dict));
+    objlock_take(&lock, LOCKED_CONTAINER(self->dict));
     mp_obj_t next = dict_view_it_iternext_unlocked(self_in);
     objlock_release(&lock);
     return next;
