@@ -207,13 +207,15 @@ def reuse(table: int, entries: int, page: int, end: int, owner: int) -> int:
     They become the newest, LRU and not UPTODATE.  Returns the first page that has none, or
     `end`.
     """
+    slots = table + int(ptr32(table)[_OFFSET])
     while page < end:
-        slot = int(newer(table, 0))
-        if int(is_dirty(table, entries, slot)):
+        slot = int(ptr32(slots)[_NEWER])
+        entry = ptr32(slots + (slot << _SLOT_SHIFT))
+        if int(ptr16(entries + (int(entry[_PFN]) << _ENTRY_SHIFT))[0]) & _DIRTY:
             break
         if int(_change_one(table, entries, slot, int(_LRU), int(_UPTODATE), owner)) == 0:
             break
-        if int(page_of(table, slot)) != NO_PAGE:
+        if int(entry[_PAGE]) != NO_PAGE:
             leave(table, slot)
         enter(table, slot, page)
         move(table, slot, True)
@@ -253,11 +255,14 @@ def dirty_run(table: int, entries: int, slot: int, limit: int) -> int:
 
     They do so both on the device and on the list.
     """
-    page = int(page_of(table, slot))
+    slots = table + int(ptr32(table)[_OFFSET])
+    entry = ptr32(slots + (slot << _SLOT_SHIFT))
+    page = int(entry[_PAGE])
     count = 1
     while count < limit:
-        slot = int(newer(table, slot))
-        if int(page_of(table, slot)) != page + count or int(is_dirty(table, entries, slot)) == 0:
+        entry = ptr32(slots + (int(entry[_NEWER]) << _SLOT_SHIFT))
+        flags = int(ptr16(entries + (int(entry[_PFN]) << _ENTRY_SHIFT))[0])
+        if int(entry[_PAGE]) != page + count or (flags & _DIRTY) == 0:
             break
         count += 1
     return count
