@@ -158,6 +158,7 @@ class Cache:
     def _take_any(self, tag=0):
         """Allocate an object in every case; return its address."""
         tag = tag_number(tag)
+        self._pfm._ready()
         try:
             return self._pfm._alloc_object(self._number, self._generation, self.size, tag)
         except CacheNameError as error:
@@ -166,6 +167,7 @@ class Cache:
     @micropython.native
     def _give_any(self, thing):
         """Free an object in every case."""
+        self._pfm._ready()
         try:
             self._pfm._free_object(_address(thing), self._number, self._generation)
         except CacheNameError as error:
@@ -178,8 +180,10 @@ class Cache:
     def close(self):
         """Give the cache's slabs back and forget its name.
 
-        Raises CacheInUseError while objects are in use, CacheNameError (closed).
+        Raises CacheInUseError while objects are in use, CacheNameError (closed),
+        NotInitialisedError (its manager was a sandbox, and is closed).
         """
+        self._pfm._ready()
         try:
             taken = self._pfm._close_cache(self._number, self._generation)
         except CacheNameError as error:

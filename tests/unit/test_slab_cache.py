@@ -19,6 +19,7 @@ from pfm import (
     NotInitialisedError,
     ObjectStateError,
     PageFrameManager,
+    sandbox,
 )
 from pfm.slab.caches import LIST, NAME_MAX, cache_at
 from pfm.slab.classes import CLASSES, GENERAL, SIZE_MAX
@@ -328,6 +329,19 @@ def test_list_of_caches_is_locked_while_it_changes():
             held.lock = 0
         Cache(100, "second", manager=pfm).close()
         Cache.open("first", None, pfm).close()
+
+
+def test_of_a_sandbox_that_is_closed():
+    for pfm in _each_mode():
+        lab = sandbox(1, pfm)
+        cache = Cache(64, "gone", manager=lab)
+        virt = cache.alloc()
+        lab.close(force=True)
+        raises(NotInitialisedError, cache.close)
+        if not PageFrameManager.fast_path:
+            raises(NotInitialisedError, cache.alloc)
+            raises(NotInitialisedError, cache.free, virt)
+        pfm.check()
 
 
 def test_before_init():
