@@ -134,6 +134,7 @@ class Board:
                 "lock": lock,
                 "unlock": unlock,
                 "context": lambda: number,
+                "lock_many": None,
                 "lock_masked": lock_masked,
                 "unlock_masked": unlock,
                 "change16": change16,
