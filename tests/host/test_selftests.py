@@ -44,6 +44,10 @@ def test_threads_on_two_processors(stand_in):
     _on(stand_in, 2, "test_threads").assert_all_passed()
 
 
+def test_stops_on_two_processors(stand_in):
+    _on(stand_in, 2, "test_stops").assert_all_passed()
+
+
 @pytest.mark.parametrize("way", WAYS[1:])
 def test_threads_on_four_processors(way):
     _on(way, 4, "test_threads").assert_all_passed()
