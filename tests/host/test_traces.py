@@ -54,7 +54,7 @@ def test_random_trace_on_all_processors(micropython, processors):
     operations = int(OPERATIONS * PROCESSORS[processors])
     timeout = collect.BOOT_TIMEOUT + OPERATION_SECONDS * operations
     with at_prompt(_boot(processors), micropython, timeout, silence=timeout) as prompt:
-        prompt.run("from tests.target.traces import Traces")
+        prompt.run("from tests.target.traces.run import Traces")
         refused = int(prompt.run(f"print(Traces({SEED}).run({operations}))"))
     assert refused > operations // 100
 
@@ -64,7 +64,7 @@ def _storm(prompt, chance, interrupts, reset):
     machine = prompt.machine
     seed = chance.randrange(1, 1 << 30)
     prompt.send(
-        f"from tests.target.traces import Traces\nTraces({seed}).storm({interrupts}, {reset})"
+        f"from tests.target.traces.run import Traces\nTraces({seed}).storm({interrupts}, {reset})"
     )
     for _ in range(interrupts):
         line = _line(machine)
