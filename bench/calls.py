@@ -137,14 +137,14 @@ def _object_calls(manager, frames, frame_pairs):
     memory_ = memory(_SLAB_FRAMES << PAGE_SHIFT)
     entries = memory(_SLAB_FRAMES * ENTRY_SIZE)
     buddy = bytearray(peers.buddy_size())
-    cache = bytearray(peers.slab_size())
+    slab = bytearray(peers.slab_size())
     buddy_virt = uctypes.addressof(buddy)
-    cache_virt = uctypes.addressof(cache)
+    slab_virt = uctypes.addressof(slab)
     peers.buddy_open(buddy_virt, entries.virt, 1, _SLAB_FRAMES)
     empty = _loop("pass")
     rows = []
     for size in _OBJECT_SIZES:
-        peers.slab_open(cache_virt, buddy_virt, memory_.virt, size)
+        peers.slab_open(slab_virt, buddy_virt, memory_.virt, size)
         general = _loop("manager.mfree(manager.malloc({}))".format(size))
         cache = Cache(size, "bench", manager=manager)
         # A cache's calls have the names of a frame's.
@@ -153,7 +153,7 @@ def _object_calls(manager, frames, frame_pairs):
             ("Cache alloc and free, {} bytes", frame_pairs, cache),
         ):
             jobs = [
-                ("C slab", lambda: peers.slab_pairs(cache_virt, _CALLS)),
+                ("C slab", lambda: peers.slab_pairs(slab_virt, _CALLS)),
                 ("empty loop", lambda: empty(manager, 0, 0)),
                 ("a frame", lambda: frame_pairs(manager, 0, 0)),
                 ("pfm", lambda pairs=pairs, allocator=allocator: pairs(allocator, 0, 0)),
