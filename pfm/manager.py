@@ -9,7 +9,7 @@ import micropython
 import uctypes
 from micropython import const
 
-from . import control, fastpath, processor
+from . import control, processor
 from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed, unsigned
 from .alloc import buddy, sites
 from .alloc.blocks import Blocks
@@ -29,6 +29,7 @@ from .errors import (
     LockTimeoutError,
     NoMemoryMapError,
 )
+from .fastpath.install import install
 from .frame.entry import ABSENT, ENTRY_SHIFT, LOCK_OFFSET, ORDER_MASK, STATE_KIND_SHIFT, PageFrame
 from .frame.flags import FLAGS_BITS, flags_number
 from .frame.guard import guard, lost
@@ -85,7 +86,7 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
     `log` prints what init does; `log.level` sets how much.  `space` is the address space in
     use (see machine.py), None if there is none; code that switches address spaces sets it.
 
-    The most frequent calls have a fast path, which `init` stores on the instance: fastpath.py
+    The most frequent calls have a fast path, which `init` stores on the instance: fastpath/
     says which calls, and when it is taken.  The methods of this class document each call, do
     all checks and are the slow path; with `fast_path = False` set before `init` they alone
     run.
@@ -220,7 +221,7 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
         """Make the manager usable.  Nothing can fail any more but installing the fast path."""
         self._machine.manager = self
         if self.fast_path:
-            fastpath.install(self, self._cpu, PageFrameManager)
+            install(self, self._cpu, PageFrameManager)
         self.initialised = True
 
     def _detach(self):

@@ -24,7 +24,7 @@ class State:
     hhdm = 0
     debug = False
     init_us = 0
-    # Whether `init` installs the fast path (fastpath.py); every call also works without it.
+    # Whether `init` installs the fast path (fastpath/); every call also works without it.
     fast_path = True
 
     # The machine, and the types of the memory map reclaimed so far.

@@ -3,7 +3,7 @@
     micropython tests/ktap.py [--slow] tests/unit/test_units.py
 
 A test is a function `test_…` of a module; it passes when it returns.  With
-`--slow` every manager does without the fast path (pfm/fastpath.py), so that the
+`--slow` every manager does without the fast path (pfm/fastpath/), so that the
 same tests hold for the calls behind it.  Source of the format: Linux,
 Documentation/dev-tools/ktap.rst, version 1.
 """

@@ -1,7 +1,7 @@
 """Blocks of 2**order frames: `alloc`, `free`, `ref`, `unref`, `count_refs` and `drain`.
 
 The methods here are the slow path: they document each call, do all checks and handle every
-case.  `alloc` and `free` have a fast path too (fastpath.py), which is tried first and calls
+case.  `alloc` and `free` have a fast path too (fastpath/), which is tried first and calls
 the method here for anything but the common case:
 
     alloc   no argument but `order`, served by the magazine (order 0) or the highest zone

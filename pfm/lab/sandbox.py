@@ -5,10 +5,11 @@ frame `first`.  Its physical addresses are offsets in the run; its virtual addre
 since the offset of its HHDM is the address of the run.
 """
 
-from .. import fastpath, processor
+from .. import processor
 from ..address import PAGE_SHIFT
 from ..arguments import number
 from ..errors import SandboxInUseError
+from ..fastpath.install import installed
 from ..lock import critical
 from ..manager import PageFrameManager
 from ..memmap import protocol
@@ -96,7 +97,7 @@ class Sandbox(PageFrameManager):
             raise SandboxInUseError(frames, guards)
         for sandbox in inner:
             sandbox.close(force=True)
-        stored = fastpath.installed(self)
+        stored = installed(self)
         with critical():
             self._lender.free(self.first)
             # Nothing can fail from here on.

@@ -6,7 +6,7 @@ from micropython import const
 
 from ..arguments import number
 from ..errors import ArgumentError, CacheInUseError, CacheNameError
-from ..fastpath import cache_calls
+from ..fastpath.objects import cache_calls
 from ..tags import tag_number
 from .caches import (
     CACHE_GENERATION,

@@ -251,7 +251,7 @@ class Board:
         manager._magazines = self._magazines
         manager._processors = len(self.packages)
         manager._cpu = self._cpu
-        self._alone(package.module("pfm.fastpath").install, manager, self._cpu, base)
+        self._alone(package.module("pfm.fastpath.install").install, manager, self._cpu, base)
         return manager
 
     def _alone(self, function, *args, requests=None):

@@ -1,6 +1,6 @@
 """Which paths a file of unit tests is run on: with the fast path, and with every call on the slow path.
 
-A file whose tests make none of the calls that have a fast path (pfm/fastpath.py)
+A file whose tests make none of the calls that have a fast path (pfm/fastpath/)
 says why by a constant ONE_PATH, a sentence; it is run once.
 """
 

@@ -48,12 +48,12 @@ HEAD_STAYS_FREE = (
 # Written under the lock, the head would hide that.
 HEAD_WRITTEN_LATE = [
     (
-        "pfm.fastpath",
+        "pfm.fastpath.frames",
         "    if int(h[_CPU_PLAIN]) == 0:\n        release(zone, irq)\n    return pfn\n",
         "    return pfn\n",
     ),
     (
-        "pfm.fastpath",
+        "pfm.fastpath.frames",
         "    pfn = int(take(zone, base, k))\n    if pfn:\n",
         "    pfn = int(take(zone, base, k))\n    release(zone, irq)\n    if pfn:\n",
     ),
@@ -64,7 +64,7 @@ POOL_BELIEVES_FIRST_LOOK = (
     "    if 1:\n        page =",
 )
 FLAGS_WITHOUT_LOCK = (
-    "pfm.fastpath",
+    "pfm.fastpath.entry",
     "                        if int(h[_CPU_PLAIN]):\n                            if int(e[_WORD_LOCK]) == 0:",
     "                        if 1:\n                            if int(e[_WORD_LOCK]) == 0:",
 )
@@ -75,7 +75,7 @@ FREED_BEFORE_LOCK = (
 )
 
 FREED_BEFORE_LOCK_FAST = (
-    "pfm.fastpath",
+    "pfm.fastpath.frames",
     "            e[0] = word\n            done = 0\n",
     "            done = 0\n",
 )

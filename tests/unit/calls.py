@@ -4,7 +4,7 @@ from array import array
 
 from pfm import PFN, Cache, CacheNameError, PageFlags, Phys, Zone, processor
 
-# The calls that have a fast path (pfm/fastpath.py).
+# The calls that have a fast path (pfm/fastpath/).
 FAST = (
     "set_flags",
     "clear_flags",

@@ -15,8 +15,9 @@ from binascii import hexlify  # noqa: E402
 
 from uctypes import bytes_at  # noqa: E402
 
-from pfm import OutOfFramesError, PageFlags, PageFrameManager, PFMError, control, fastpath  # noqa: E402
+from pfm import OutOfFramesError, PageFlags, PageFrameManager, PFMError, control  # noqa: E402
 from pfm.array.populate import populate_range  # noqa: E402
+from pfm.fastpath.install import ways  # noqa: E402
 from pfm.frame.entry import ENTRY_SIZE  # noqa: E402
 from pfm.memmap.regions import partition  # noqa: E402
 from pfm.testing import FakeMachine  # noqa: E402
@@ -77,7 +78,7 @@ class Server:
 
     def fast(self, name, *args):
         """Return what that method returns where it has a fast path."""
-        return fastpath.ways(self._pfm, self._pfm._cpu)[name](*args)
+        return ways(self._pfm, self._pfm._cpu)[name](*args)
 
     def memory(self):
         """Return address and contents of the control page and of the array, which is populated.

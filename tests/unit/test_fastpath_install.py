@@ -1,4 +1,4 @@
-"""pfm/fastpath.py: which calls have a fast path, and that an override is what gets called."""
+"""pfm/fastpath/install.py: which calls have a fast path, and that an override is what gets called."""
 
 from calls import FAST
 from ktap import equal
