@@ -114,7 +114,7 @@ void mp_hal_vm_hook(void) {
     objlock_give_up();
     if (!mp_thread_is_main_thread()) {
         mp_thread_end_if_asked();
-        smp_relax();
+        smp_poll();
         return;
     }
     uint64_t now_ns = clock_ns();
@@ -125,9 +125,7 @@ void mp_hal_vm_hook(void) {
         tick_screen();
     }
     critical_raise_interrupt(false);
-    if (smp_running > 1) {
-        smp_relax();
-    }
+    smp_poll();
 }
 
 // Input of the virtio console that comes after the look ends the halt, since

@@ -216,8 +216,7 @@ __attribute__((used)) void smp_interrupt(uintptr_t sp) {
     leave_if_killed();
 }
 
-void smp_relax(void) {
-    cpu_pause();
+void smp_poll(void) {
     if (smp_started > 1 && (is_stop_wanted() || is_flush_wanted(smp_self()))) {
         bool enabled = cpu_irq_disable();
         smp_answer_here();
@@ -226,6 +225,11 @@ void smp_relax(void) {
         }
         cpu_irq_restore(enabled);
     }
+}
+
+void smp_relax(void) {
+    cpu_pause();
+    smp_poll();
 }
 
 // Reports a processor that has not answered since the time start.

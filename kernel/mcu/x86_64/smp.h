@@ -99,7 +99,10 @@ static inline smp_cpu_t *smp_self(void) {
 // The boot processor's state, for the first call of anything here.
 void smp_init(void);
 
-// Pauses; answers a stop and a flush meanwhile.
+// Answers a stop and a flush.
+void smp_poll(void);
+
+// In a wait: the same, and pauses.
 void smp_relax(void);
 
 // Does nothing where one processor was started.  Where the world is stopped, the
