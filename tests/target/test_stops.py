@@ -9,6 +9,7 @@ import kernel
 import machine
 import micropython
 from ktap import equal, raises
+from micropython import const
 from tests.target.team import Team
 
 from pfm import PFM, Cache, CacheNameError, LockHeldError
@@ -17,6 +18,12 @@ from pfm.lock import critical
 _ROUNDS = 60
 # Nothing is mapped there: the null page.
 _NOWHERE = 8
+
+# What the objects hold that only a pointer beside their start leads to.
+_MARK = const(0x5A)
+
+# They take the memory of whatever has been freed.
+_OBJECTS = 20000
 
 _SECTOR = 512
 _SECTORS = 128
@@ -136,13 +143,58 @@ _WORKS = (
 
 def test_all_collect_at_once():
     def work(number):
-        kept = [[number, str(i)] for i in range(50)]
         for _ in range(_ROUNDS):
+            kept = [[number, str(i)] for i in range(50)]
             gc.collect()
             for i, (owner, text) in enumerate(kept):
-                assert owner == number and int(text) == i
+                equal((i, owner, text), (i, number, str(i)))
+                equal(int(text), i)
 
     Team(work).run()
+
+
+@micropython.viper
+def _pointer(into: int) -> int:
+    """The address of byte `into` of an object of 64 bytes of _MARK."""
+    data = ptr8(bytearray(64))
+    for i in range(64):
+        data[i] = _MARK
+    return int(data) + into
+
+
+@micropython.viper
+def _read_at_last(address: int, back: int, flags, number: int) -> int:
+    """Be stopped with the address in a register or on the stack; what is `back` bytes below it."""
+    flag = ptr8(flags)
+    data = ptr8(address)
+    flag[number] = 1
+    while not flag[0]:
+        pass
+    return data[0 - back]
+
+
+def test_pointers_beside_the_start_of_an_object():
+    """A compiler's loop may go from the first element to the last, or from beyond either end."""
+    for into in (-8, 8, 32, 63, 64):
+        flags = bytearray(machine.cpus())
+
+        def work(number):
+            # The object gets the first memory that is free.
+            gc.collect()
+            if number:
+                address = _pointer(into)
+                # Overwrites what registers and stack still have of the first.
+                _pointer(into)
+                equal(_read_at_last(address, into - 8, flags, number), _MARK)
+                return None
+            while sum(flags) < len(flags) - 1:
+                pass
+            gc.collect()
+            filled = [bytearray(64) for _ in range(_OBJECTS)]
+            flags[0] = 1
+            return filled
+
+        Team(work).run()
 
 
 def test_one_collects_whatever_the_others_do():

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// The collector, with what needs its tables.  It takes its own lock
+// (mpthreadport.h); nothing of it is replaced here.
+
+#include "py/gc.c"
+
+#include "gc.h"
+
+// The head of the object that address lies in; NULL if it lies in none.
+static void *find_head(uintptr_t address) {
+    void *ptr = (void *)(address & ~(uintptr_t)(BYTES_PER_BLOCK - 1));
+    mp_state_mem_area_t *area = gc_get_ptr_area(ptr);
+    if (area == NULL) {
+        return NULL;
+    }
+    size_t block = BLOCK_FROM_PTR(area, ptr);
+    while (block > 0 && ATB_GET_KIND(area, block) == AT_TAIL) {
+        --block;
+    }
+    return (void *)PTR_FROM_BLOCK(area, block);
+}
+
+// Upstream collects where C code allocates: there it holds a pointer to the head of
+// each object that it needs.  A processor is stopped at any instruction, and the
+// compiler may have left it a pointer into the middle only, or one element beyond
+// either end, as in mp_unpack_sequence().
+void gc_collect_stopped(void **ptrs, size_t len) {
+    for (size_t i = 0; i < len; ++i) {
+        uintptr_t address = (uintptr_t)ptrs[i];
+        void *heads[] = {
+            find_head(address - sizeof(void *)),
+            find_head(address),
+            find_head(address + sizeof(void *)),
+        };
+        gc_collect_root(heads, MP_ARRAY_SIZE(heads));
+    }
+}
