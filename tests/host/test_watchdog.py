@@ -14,7 +14,7 @@ SLOW = "-smp 2 -icount shift=8"
 SILENCE = 120
 
 START = """
-import _thread, critical, gc, machine, micropython
+import _thread, critical, gc, machine, micropython, time
 started = bytearray(1)
 
 @micropython.viper
@@ -29,8 +29,9 @@ def hang():
 
 def start(function):
     _thread.start_new_thread(function, ())
+    # With -icount QEMU gives the other processor no time while this one does not halt.
     while not started[0]:
-        pass
+        time.sleep_ms(1)
 """
 
 # The non-maskable interrupt gets the gate of spurious ones, which returns at once: the machine
