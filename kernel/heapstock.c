@@ -12,7 +12,7 @@
 #include "py/gc.h"
 #include "py/mpstate.h"
 
-#include "heap.h"
+#include "locked/gc.h"
 #include "smp.h"
 
 void *__real_gc_alloc(size_t n_bytes, unsigned int alloc_flags);
@@ -30,34 +30,28 @@ static void *pop(smp_cpu_t *self) {
     return NULL;
 }
 
-// Returns one block of those taken, since the next collection may come before
-// another is popped; NULL for none.
+// Returns a block, and fills the stock; NULL if the heap is full.
 static void *refill(smp_cpu_t *self) {
-    void *blocks[SMP_HEAP_STOCK];
-    unsigned int count = 0;
-    // None collects while this processor holds the lock, but it may do so itself:
-    // then the blocks stay, since they are on its stack.
     mp_thread_recursive_mutex_lock(&MP_STATE_MEM(gc_mutex), true);
-    while (count < SMP_HEAP_STOCK && (blocks[count] = __real_gc_alloc(MICROPY_BYTES_PER_GC_BLOCK, 0)) != NULL) {
-        ++count;
+    // Collects if it must.  After that none does while this processor holds the lock.
+    void *block = __real_gc_alloc(MICROPY_BYTES_PER_GC_BLOCK, 0);
+    if (block != NULL) {
+        self->heap_stock_count = gc_take_blocks(self->heap_stock, SMP_HEAP_STOCK);
     }
-    void *block = count > 0 ? blocks[--count] : NULL;
-    memcpy(self->heap_stock, blocks, count * sizeof(blocks[0]));
-    self->heap_stock_count = count;
     mp_thread_recursive_mutex_unlock(&MP_STATE_MEM(gc_mutex));
     return block;
 }
 
 // A function of its own, so that a single processor only jumps to __real_gc_alloc().
-__attribute__((noinline)) static void *alloc_block(size_t n_bytes) {
+__attribute__((noinline)) static void *alloc_block(void) {
     smp_cpu_t *self = smp_self();
     void *block = pop(self);
     if (block == NULL) {
         block = refill(self);
     }
     if (block != NULL) {
-        // What is left of another object could look like pointers (py/gc.c, gc_alloc).
-        memset((char *)block + n_bytes, 0, MICROPY_BYTES_PER_GC_BLOCK - n_bytes);
+        // MICROPY_GC_CONSERVATIVE_CLEAR, which m_malloc0() relies on.
+        memset(block, 0, MICROPY_BYTES_PER_GC_BLOCK);
     }
     return block;
 }
@@ -67,5 +61,5 @@ void *__wrap_gc_alloc(size_t n_bytes, unsigned int alloc_flags) {
         || MP_STATE_THREAD(gc_lock_depth) > 0) {
         return __real_gc_alloc(n_bytes, alloc_flags);
     }
-    return alloc_block(n_bytes);
+    return alloc_block();
 }

@@ -36,3 +36,25 @@ void gc_collect_stopped(void **ptrs, size_t len) {
         gc_collect_root(heads, MP_ARRAY_SIZE(heads));
     }
 }
+
+// As gc_alloc() does for one block (see there for the two places where it looks first).
+size_t gc_take_blocks(void **blocks, size_t count) {
+    size_t taken = 0;
+    for (mp_state_mem_area_t *area = MP_STATE_MEM(gc_last_free_area); area != NULL && taken < count; area = NEXT_AREA(area)) {
+        size_t end = area->gc_alloc_table_byte_len * BLOCKS_PER_ATB;
+        size_t block = area->gc_last_free_atb_index * BLOCKS_PER_ATB;
+        for (; block < end && taken < count; ++block) {
+            if (ATB_GET_KIND(area, block) == AT_FREE) {
+                ATB_FREE_TO_HEAD(area, block);
+                area->gc_last_used_block = MAX(area->gc_last_used_block, block);
+                blocks[taken++] = (void *)PTR_FROM_BLOCK(area, block);
+            }
+        }
+        MP_STATE_MEM(gc_last_free_area) = area;
+        area->gc_last_free_atb_index = block / BLOCKS_PER_ATB;
+    }
+    #if MICROPY_GC_ALLOC_THRESHOLD
+    MP_STATE_MEM(gc_alloc_amount) += taken;
+    #endif
+    return taken;
+}
