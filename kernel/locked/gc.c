@@ -1,7 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-// The collector, with what needs its tables.  It takes its own lock
-// (mpthreadport.h); nothing of it is replaced here.
+// The collector, with what needs its tables.  It takes its own lock (mpthreadport.h).
+
+#include "py/mpconfig.h"
+
+// gc_sweep_free_blocks() takes an area for empty, too, if only its first block is in
+// use.  It has unlinked the area, and goes on from prev_area.
+#undef MP_PLAT_FREE_HEAP
+#define MP_PLAT_FREE_HEAP(area) \
+    do { \
+        if (ATB_GET_KIND(area, 0) == AT_FREE) { \
+            heap_area_free(area); \
+        } else { \
+            NEXT_AREA(prev_area) = (area); \
+            prev_area = (area); \
+        } \
+    } while (0)
 
 #include "py/gc.c"
 
