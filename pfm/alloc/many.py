@@ -33,6 +33,7 @@ _ENTRY_SHIFT = const(5)
 _ENTRY_SIZE = const(32)
 _USED = const(2)
 _STATE_KIND_SHIFT = const(5)
+_ORDER_MASK = const(31)
 _STATE_SHIFT = const(24)
 _WORD_NEXT = const(1)
 _WORD_PREV = const(2)
@@ -151,18 +152,19 @@ class Many:
             zone -= 1
         enough = room >= count
         if enough:
-            element = elements_virt(frames)
-            end = element + count * _ELEMENT
+            end = elements_virt(frames) + count * _ELEMENT
+            chain = 0
             zone = top
-            while element < end:
+            while count > 0:
                 address = self._zones[zone]
-                stop = end
-                if zone < top:
-                    above = spare(address)
-                    stop = min(end, element + (above if above > 0 else 0) * _ELEMENT)
-                element = take_many(element, 0, 0, address, self._base, stop, SMALL_WORD, tag)
+                room = free_count(address) if zone == top else max(spare(address), 0)
+                room = min(room, count)
+                chain = take_blocks(chain, address, self._base, room)
+                count -= room
                 zone -= 1
         unlock_zones(self._zones, low, top, irq)
+        if enough:
+            write_singles(end, 0, 0, chain, self._zones[0], self._base, SMALL_WORD, tag)
         return enough
 
     @micropython.native
@@ -256,26 +258,46 @@ class Many:
 
 
 @micropython.viper
-def take_many(
-    element: int, entry: int, pfn: int, zone: int, base: int, end: int, word: int, tag: int
-) -> int:
-    """Fill the array elements from the address `element` to `end`; return where it stopped.
+def take_blocks(chain: int, zone: int, base: int, count: int) -> int:
+    """Take `count` frames off the free lists, which have them, as the largest blocks that fit.
 
-    Takes the largest blocks that fit and writes each as single frames whose first word is
-    `word`.  A negative `tag` leaves the tags unchanged.  `entry` and `pfn` are 0.
+    Returns the first of a chain through `next` of the blocks' heads, the block taken last first
+    and `chain` after the block taken first.  The heads have their orders.
     """
     order = int(_ORDER_MAX)
-    while element < end and order >= 0:
+    while count:
         size = 1 << order
         pfn = 0
-        if size <= (end - element) >> _ELEMENT_SHIFT:
+        if size <= count:
             pfn = int(take(zone, base, order))
         if pfn == 0:
             order -= 1
             continue
-        stop = pfn + size
-        populate_range(zone, base, pfn, stop)
+        e = ptr32(base + (pfn << _ENTRY_SHIFT))
+        e[0] = (int(_USED) << _STATE_KIND_SHIFT | order) << _STATE_SHIFT
+        e[_WORD_NEXT] = chain
+        chain = pfn
+        count -= size
+    return chain
+
+
+@micropython.viper
+def write_singles(
+    element: int, entry: int, pfn: int, chain: int, control: int, base: int, word: int, tag: int
+):
+    """Make single frames, whose first word is `word`, of the blocks of `take_blocks`.
+
+    Their numbers go into the array that ends at the address `element`, the chain's first block
+    last.  A negative `tag` leaves the tags unchanged.  `entry` and `pfn` are 0.
+    """
+    while chain:
+        pfn = chain
         entry = base + (pfn << _ENTRY_SHIFT)
+        chain = int(ptr32(entry)[_WORD_NEXT])
+        stop = pfn + (1 << (int(ptr32(entry)[0]) >> _STATE_SHIFT & _ORDER_MASK))
+        populate_range(control, base, pfn, stop)
+        after = element - ((stop - pfn) << _ELEMENT_SHIFT)
+        element = after
         while pfn < stop:
             ptr32(entry)[0] = word
             ptr32(entry)[_WORD_NEXT] = 0
@@ -289,7 +311,7 @@ def take_many(
             entry += _ENTRY_SIZE
             element += _ELEMENT
             pfn += 1
-    return element
+        element = after
 
 
 @micropython.viper
