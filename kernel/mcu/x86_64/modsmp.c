@@ -6,6 +6,7 @@
 #include "py/objstr.h"
 #include "py/runtime.h"
 
+#include "apic.h"
 #include "cpu.h"
 #include "smp.h"
 #include "smp_vector.h"
@@ -42,7 +43,7 @@ static MP_DEFINE_CONST_FUN_OBJ_1(mod_adopt_obj, mod_adopt);
 
 // set_apic(virt): the local APIC's registers are mapped at virt; 0 in x2APIC mode.
 static mp_obj_t mod_set_apic(mp_obj_t virt_in) {
-    smp_set_apic((uintptr_t)mp_obj_get_int_truncated(virt_in));
+    apic_init((uintptr_t)mp_obj_get_int_truncated(virt_in));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(mod_set_apic_obj, mod_set_apic);

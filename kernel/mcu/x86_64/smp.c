@@ -4,10 +4,10 @@
 // waits, to stop or to flush its TLB.  The order that makes both free of
 // deadlock: whoever waits answers meanwhile.
 //
-// Sources: Intel SDM volume 3, chapter "Advanced Programmable Interrupt
-// Controller" (registers, ICR, x2APIC), "Propagation of Paging-Structure Changes
-// to Multiple Processors" (flushes).
+// Source: Intel SDM volume 3, "Propagation of Paging-Structure Changes to Multiple
+// Processors" (flushes).
 
+#include "apic.h"
 #include "clock.h"
 #include "cpu.h"
 #include "fault.h"
@@ -18,30 +18,6 @@
 #include "smp_vector.h"
 
 #define MSR_GS_BASE     0xc0000101
-#define MSR_APIC_BASE   0x1b
-#define MSR_X2APIC      0x800 // plus the register's offset divided by 16
-#define APIC_BASE_BSP   (1u << 8)
-
-#define APIC_EOI        0xb0
-#define APIC_SPURIOUS   0xf0
-#define APIC_ICR_LOW    0x300
-#define APIC_ICR_HIGH   0x310
-#define APIC_TIMER      0x320
-#define APIC_COUNT      0x380 // initial count of the timer
-#define APIC_CURRENT    0x390
-#define APIC_DIVIDE     0x3e0
-
-#define APIC_ENABLED    0x1ff // software enable, and the vector of spurious interrupts
-#define ICR_PENDING     (1u << 12)
-#define ICR_FIXED       0x000
-#define ICR_NMI         0x400
-#define ICR_ASSERT      (1u << 14)
-#define ICR_DEST_SHIFT  24
-#define TIMER_MASKED    (1u << 16)
-#define DIVIDE_BY_16    0x3
-
-// An ICR is free again within microseconds.
-#define ICR_TRIES       1000000
 
 // How long a processor may keep its interrupts off before it is taken for hung:
 // walks over a large machine's zones take seconds.  It then gets an NMI, which
@@ -60,10 +36,6 @@ unsigned int smp_running = 1;
 static smp_cpu_t boot_cpu;
 static smp_cpu_t *cpus[SMP_PROCESSORS_MAX] = { &boot_cpu };
 
-static uint64_t apic_base;
-static uintptr_t apic_virt;
-static uint32_t timer_per_ms;
-
 // Odd while the world is stopped, by the holder of the lock.
 static uint32_t stop_epoch;
 static smp_lock_t stop_lock;
@@ -73,38 +45,6 @@ static uint32_t flush_epoch;
 // in, and calls smp_answer().
 void smp_answer_here(void);
 
-static uint32_t apic_read(unsigned int offset) {
-    if (apic_virt == 0) {
-        return (uint32_t)cpu_rdmsr(MSR_X2APIC + (offset >> 4));
-    }
-    return *(volatile uint32_t *)(apic_virt + offset);
-}
-
-static void apic_write(unsigned int offset, uint32_t value) {
-    if (apic_virt == 0) {
-        cpu_wrmsr(MSR_X2APIC + (offset >> 4), value);
-    } else {
-        *(volatile uint32_t *)(apic_virt + offset) = value;
-    }
-}
-
-// Interrupts are off, since the ICR is two registers.
-static void send(const smp_cpu_t *cpu, uint32_t command) {
-    command |= ICR_ASSERT;
-    if (apic_virt == 0) {
-        // Unlike a store, this write does not wait for the stores before it (SDM, 11.12.3).
-        cpu_store_barrier();
-        cpu_wrmsr(MSR_X2APIC + (APIC_ICR_LOW >> 4), (uint64_t)cpu->apic_id << 32 | command);
-        return;
-    }
-    // The last one has mostly been delivered by now; waiting for this one would delay the caller.
-    for (int i = 0; i < ICR_TRIES && apic_read(APIC_ICR_LOW) & ICR_PENDING; ++i) {
-        cpu_pause();
-    }
-    apic_write(APIC_ICR_HIGH, cpu->apic_id << ICR_DEST_SHIFT);
-    apic_write(APIC_ICR_LOW, command);
-}
-
 static bool is_running(const smp_cpu_t *cpu) {
     return __atomic_load_n(&cpu->state, __ATOMIC_ACQUIRE) == SMP_RUNNING;
 }
@@ -113,7 +53,7 @@ static void ask_others(void) {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     for (unsigned int i = 0; i < smp_started; ++i) {
         if (cpus[i] != smp_self() && is_running(cpus[i])) {
-            send(cpus[i], ICR_FIXED | SMP_VECTOR);
+            apic_send(cpus[i]->apic_id, ICR_FIXED | SMP_VECTOR);
         }
     }
 }
@@ -212,7 +152,7 @@ static void leave_if_killed(void) {
 __attribute__((used)) void smp_interrupt(uintptr_t sp) {
     // First what another processor waits for.
     smp_answer(sp);
-    apic_write(APIC_EOI, 0);
+    apic_end_interrupt();
     leave_if_killed();
 }
 
@@ -239,7 +179,7 @@ static void watch(const smp_cpu_t *cpu, uint64_t start, bool *reported) {
     if (waited > limit && !*reported) {
         *reported = true;
         smp_freeze();
-        send(cpu, ICR_NMI);
+        apic_send(cpu->apic_id, ICR_NMI);
     } else if (waited > 2 * limit) {
         panic("processor %u has not answered for %u s", (unsigned int)cpu->number, 2 * ANSWER_SECONDS);
     }
@@ -421,7 +361,7 @@ unsigned int smp_run(void *(*entry)(void *), void *arg) {
             cpu->objlock = NULL;
             __atomic_add_fetch(&smp_running, 1, __ATOMIC_SEQ_CST);
             __atomic_store_n(&cpu->state, SMP_RUNNING, __ATOMIC_SEQ_CST);
-            send(cpu, ICR_FIXED | SMP_VECTOR);
+            apic_send(cpu->apic_id, ICR_FIXED | SMP_VECTOR);
             number = cpu->number;
         }
     }
@@ -430,17 +370,9 @@ unsigned int smp_run(void *(*entry)(void *), void *arg) {
 }
 
 void smp_wait(unsigned int ms) {
-    if (smp_started == 1 || timer_per_ms == 0) {
+    if (smp_started == 1 || !apic_halt(ms)) {
         cpu_pause();
-        return;
     }
-    bool enabled = cpu_irq_disable();
-    apic_write(APIC_DIVIDE, DIVIDE_BY_16);
-    apic_write(APIC_TIMER, SMP_VECTOR);
-    apic_write(APIC_COUNT, timer_per_ms * ms);
-    __asm__ volatile ("sti; hlt; cli" : : : "memory");
-    apic_write(APIC_TIMER, TIMER_MASKED | SMP_VECTOR);
-    cpu_irq_restore(enabled);
 }
 
 // Loads the descriptor tables, which zero GS, and then GS.
@@ -455,21 +387,6 @@ void smp_init(void) {
     boot_cpu.state = SMP_RUNNING;
     idt_init();
     enter_state(&boot_cpu);
-}
-
-void smp_set_apic(uintptr_t virt) {
-    apic_base = cpu_rdmsr(MSR_APIC_BASE) & ~(uint64_t)APIC_BASE_BSP;
-    apic_virt = virt;
-    // The timer's rate, for halts that need not be exact.
-    apic_write(APIC_DIVIDE, DIVIDE_BY_16);
-    apic_write(APIC_TIMER, TIMER_MASKED | SMP_VECTOR);
-    apic_write(APIC_COUNT, UINT32_MAX);
-    uint64_t start = cpu_ticks();
-    while (cpu_ticks() - start < clock_ticks_hz() / 1000) {
-        cpu_pause();
-    }
-    timer_per_ms = UINT32_MAX - apic_read(APIC_CURRENT);
-    apic_write(APIC_COUNT, 0);
 }
 
 void smp_prepare(smp_cpu_t *cpu, uint32_t number, uint32_t apic_id, char *stack_guard, char *stack_bottom, char *stack_top) {
@@ -495,9 +412,7 @@ void smp_entry(smp_cpu_t *cpu) {
     enter_state(cpu);
     const uint32_t mxcsr = MXCSR_DEFAULT;
     __asm__ volatile ("fninit; ldmxcsr %0" : : "m" (mxcsr));
-    // In the boot processor's mode.
-    cpu_wrmsr(MSR_APIC_BASE, apic_base);
-    apic_write(APIC_SPURIOUS, APIC_ENABLED);
+    apic_enable();
     __atomic_store_n(&cpu->state, SMP_IDLE, __ATOMIC_RELEASE);
     idle(cpu);
 }

@@ -155,9 +155,6 @@ unsigned int smp_run(void *(*entry)(void *), void *arg);
 // Halts until an interrupt comes, at most for about ms milliseconds.
 void smp_wait(unsigned int ms);
 
-// The boot processor's local APIC: where its registers are mapped, 0 in x2APIC mode.
-void smp_set_apic(uintptr_t apic_virt);
-
 // Makes the state of a processor at cpu, in zeroed memory.
 void smp_prepare(smp_cpu_t *cpu, uint32_t number, uint32_t apic_id, char *stack_guard, char *stack_bottom, char *stack_top);
 
