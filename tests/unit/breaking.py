@@ -8,10 +8,11 @@ from maps import SMALL_8M
 from pfm import InvariantError, Zone
 from pfm.alloc.buddy import head_of
 from pfm.alloc.magazine import MAGAZINE_FRAMES
+from pfm.check.invariants import INVARIANTS
 from pfm.testing import FakeMachine
 
 # Names of the invariants that have been broken so far.
-broken = set()
+_broken = set()
 
 # A magazine's memory.
 MAGAZINE = {
@@ -26,7 +27,7 @@ def break_and_check(invariant, pfn, change, machine=SMALL_8M, prepare=None):
     `prepare` returns what `change` gets besides the manager; a `pfn` that is
     callable gets the same and returns the frame, or a zone's name.
     """
-    broken.add(invariant)
+    _broken.add(invariant)
     with FakeMachine(machine) as fake:
         pfm = fake.boot()
         made = prepare(pfm) if prepare else None
@@ -45,6 +46,12 @@ def break_and_check(invariant, pfn, change, machine=SMALL_8M, prepare=None):
         for number in range(3):
             if invariant != "zone-lock":
                 equal(zone(pfm, number).lock, 0)
+
+
+def all_are_broken(first, end=None):
+    """Expect that the invariants from `first` to before `end` have been broken by a test."""
+    named = INVARIANTS[INVARIANTS.index(first) : end and INVARIANTS.index(end)]
+    equal([invariant for invariant in named if invariant not in _broken], [])
 
 
 def poke(field, value):
