@@ -188,7 +188,7 @@ class Memory:
 class Explorer:
     """Runs programs on a board in every order.
 
-    `board` performs their requests and knows what must hold (frameboard.py).
+    `board` performs their requests and knows what must hold (frameboard.py, framerules.py).
     With `bounded` a processor may give up at any time that it waits for a lock.  Afterwards
     `states` is how many there were, `ends` has for each end that was reached what `at_end`
     returned there and what the programs returned, and `longest_hold` says how many steps of its

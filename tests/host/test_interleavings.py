@@ -17,6 +17,7 @@ import random
 import explorer
 import frame_model
 import frameboard
+import framecaller
 import interleave
 import pytest
 
@@ -150,7 +151,7 @@ def several(name, *arguments):
 def explore(board, *programs, **options):
     """Explore; return the Explorer, for what it counted."""
     starts = [
-        lambda program=program, number=number: program(frameboard.Caller(board, number))
+        lambda program=program, number=number: program(framecaller.Caller(board, number))
         for number, program in enumerate(programs, 1)
     ]
     explored = interleave.Explorer(board, starts, **options)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import frameboard
+import framelayout
 import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
@@ -93,6 +94,6 @@ def test_lists_and_lines_are_those_of_pfm():
 
 def line(virt):
     """Return the line of an address of the board, as scaling.Buddy names it."""
-    if virt < frameboard.ARRAY:
-        return ("list", (virt - frameboard.CONTROL) // 64)
-    return (virt - frameboard.ARRAY) // 64
+    if virt < framelayout.ARRAY:
+        return ("list", (virt - framelayout.CONTROL) // 64)
+    return (virt - framelayout.ARRAY) // 64
