@@ -23,6 +23,8 @@ _NAMES = (
     "test_slab",
     "test_stops",
     "test_threads",
+    "test_threads_containers",
+    "test_threads_frames",
 )
 
 
