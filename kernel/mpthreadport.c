@@ -105,7 +105,7 @@ static void wait_for(mp_thread_mutex_t *mutex) {
 int mp_thread_mutex_lock(mp_thread_mutex_t *mutex, int wait) {
     if (mutex == &MP_STATE_VM(qstr_mutex)) {
         // Taken again by a finaliser that interns a string while a string is interned.
-        smp_lock(mutex);
+        mp_thread_lock_interpreter(mutex);
         return 1;
     }
     for (;;) {
@@ -126,7 +126,7 @@ int mp_thread_mutex_lock(mp_thread_mutex_t *mutex, int wait) {
 
 void mp_thread_mutex_unlock(mp_thread_mutex_t *mutex) {
     if (mutex == &MP_STATE_VM(qstr_mutex)) {
-        smp_unlock(mutex);
+        mp_thread_unlock_interpreter(mutex);
     } else {
         __atomic_store_n(&mutex->owner, 0, __ATOMIC_RELEASE);
     }

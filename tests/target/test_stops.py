@@ -239,6 +239,23 @@ class _Collecting:
         return _SECTOR if operation == 5 else 0
 
 
+class _Starting(_Collecting):
+    """While `starts` each write tries to start a thread."""
+
+    def __init__(self):
+        super().__init__()
+        self.starts = False
+        self.refused = 0
+
+    def writeblocks(self, number, data):
+        if self.starts:
+            try:
+                _thread.start_new_thread(_spin, (1,))
+            except MemoryError:
+                self.refused += 1
+        _Collecting.writeblocks(self, number, data)
+
+
 def _leave_open(disk):
     disk.open("left", "w").write("left")
 
@@ -261,6 +278,22 @@ def test_collection_by_a_finaliser():
         file.write("two")
     with disk.open("open", "r") as file:
         equal(file.read(), "onetwo")
+    with disk.open("left", "r") as file:
+        equal(file.read(), "left")
+
+
+def test_no_thread_starts_in_a_finaliser():
+    """So that one processor alone can do without the collector's lock."""
+    device = _Starting()
+    os.VfsFat.mkfs(device)
+    disk = os.VfsFat(device)
+    _leave_open(disk)
+    device.starts = True
+    # Overwrites what the stack still refers to.
+    _allocate(0, None)
+    gc.collect()
+    device.starts = False
+    assert device.refused > 0
     with disk.open("left", "r") as file:
         equal(file.read(), "left")
 

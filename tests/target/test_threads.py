@@ -8,7 +8,7 @@ import apic
 import cpu
 import critical
 import machine
-from ktap import equal, raises
+from ktap import equal, raises, skip
 from tests.target.team import Team
 
 from pfm import PFM
@@ -91,3 +91,35 @@ def test_objects_survive_the_collections_of_others():
                 assert (own, at, real, text) == (number, int(real), float(at), str(at))
 
     Team(work).run()
+
+
+def test_objects_stay_whole_while_threads_come_and_go():
+    """The interpreter's locks are taken while two run, and released when one does."""
+
+    def make(kept, name):
+        for i in range(20):
+            # A name that was not there becomes one of the interpreter's strings.
+            kept.append([float(i), getattr(Team, name + str(i), i)])
+
+    if machine.cpus() == 1:
+        skip("one processor runs: processors=N starts more")
+    whole = [[float(i), i] for i in range(20)]
+    made = []
+    while len(made) < _ROUNDS // 2:
+        kept = []
+        name = "name" + str(len(made))
+        try:
+            _thread.start_new_thread(make, (kept, name))
+            made.append(kept)
+        except OSError:
+            # All are at work.
+            pass
+        mine = []
+        make(mine, name + "of1")
+        equal(mine, whole)
+        if len(made) % 16 == 0:
+            gc.collect()
+    while not critical.alone():
+        pass
+    gc.collect()
+    equal(made, [whole] * len(made))

@@ -157,7 +157,8 @@ __attribute__((used)) void smp_interrupt(uintptr_t sp) {
 }
 
 void smp_poll(void) {
-    if (smp_started > 1 && (is_stop_wanted() || is_flush_wanted(smp_self()))) {
+    // Nobody asks this processor while it runs Python alone.
+    if (smp_running > 1 && (is_stop_wanted() || is_flush_wanted(smp_self()))) {
         bool enabled = cpu_irq_disable();
         smp_answer_here();
         if (enabled) {
