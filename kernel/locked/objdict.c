@@ -89,3 +89,27 @@ static __attribute__((noinline)) mp_obj_t iternext_shared(mp_obj_t self_in) {
 static mp_obj_t dict_view_it_iternext(mp_obj_t self) {
     return smp_running == 1 ? dict_view_it_iternext_unlocked(self) : iternext_shared(self);
 }
+
+// f(**d).  Upstream counts the keys and then goes through the table, which others
+// may change, so it gets a copy.  The linker calls this in its place (--wrap).
+mp_obj_t __real_mp_call_method_n_kw_var(bool have_self, size_t n_args_n_kw, const mp_obj_t *args);
+mp_obj_t __wrap_mp_call_method_n_kw_var(bool have_self, size_t n_args_n_kw, const mp_obj_t *args);
+
+static void copy_dicts(size_t n_kw, mp_obj_t *pairs) {
+    for (size_t i = 0; i < n_kw; ++i) {
+        // A dict comes without a key.
+        if (pairs[2 * i] == MP_OBJ_NULL && mp_obj_is_type(pairs[2 * i + 1], &mp_type_dict)) {
+            pairs[2 * i + 1] = mp_obj_dict_copy(pairs[2 * i + 1]);
+        }
+    }
+}
+
+mp_obj_t __wrap_mp_call_method_n_kw_var(bool have_self, size_t n_args_n_kw, const mp_obj_t *args) {
+    if (smp_running > 1) {
+        // The function, self and the other arguments come first (py/runtime.c); all lie
+        // on the caller's stack of values, which takes them off after the call.
+        size_t n_args = n_args_n_kw & 0xff;
+        copy_dicts(n_args_n_kw >> 8 & 0xff, (mp_obj_t *)args + 1 + have_self + n_args);
+    }
+    return __real_mp_call_method_n_kw_var(have_self, n_args_n_kw, args);
+}

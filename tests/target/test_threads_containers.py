@@ -65,6 +65,26 @@ def test_key_that_stays_is_always_found():
     team.run()
 
 
+def _take(*given, **named):
+    return named
+
+
+def test_arguments_come_from_a_dict_that_others_change():
+    shared = {"stays": 1}
+
+    def work(number):
+        for i in range(_ROUNDS):
+            key = "%d_%d" % (number, i)
+            shared[key] = number
+            for named in (dict(**shared), _take(**shared), _take(1, *shared, more=2, **shared)):
+                equal(named[key], number)
+                equal(named["stays"], 1)
+            if i % 3:
+                del shared[key]
+
+    Team(work).run()
+
+
 def test_attributes_and_names_keep_what_all_store():
     class Shared:
         pass
