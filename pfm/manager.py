@@ -1,4 +1,4 @@
-"""`PageFrameManager`: init, resume, reclaim, and the calls on a single frame.
+"""`PageFrameManager`: init, reclaim, and the calls on a single frame.
 
 The interface follows `AbsPageFrameManager`, the trait that faces-pfm implements.
 """
@@ -11,14 +11,13 @@ from micropython import const
 
 from . import control, processor
 from .address import PAGE_SHIFT, PAGE_SIZE, PHYS_LIMIT, signed, unsigned
-from .alloc import buddy, sites
+from .alloc import sites
 from .alloc.blocks import Blocks
 from .alloc.many import Many
 from .alloc.runs import Runs
-from .alloc.zone import Zone, zone_of
 from .alloc.zones import Zones
 from .arguments import frame_count, integer, number
-from .array import populate, resume
+from .array import populate
 from .array.framearray import FrameArray
 from .check.invariants import check
 from .errors import (
@@ -30,10 +29,10 @@ from .errors import (
     NoMemoryMapError,
 )
 from .fastpath.install import install
-from .frame.entry import ABSENT, ENTRY_SHIFT, LOCK_OFFSET, ORDER_MASK, STATE_KIND_SHIFT, PageFrame
+from .frame.entry import ABSENT, ENTRY_SHIFT, LOCK_OFFSET, STATE_KIND_SHIFT
 from .frame.flags import FLAGS_BITS, flags_number
 from .frame.guard import guard, lost
-from .lock import acquire, change16, critical, refuse, release
+from .lock import change16, critical, refuse
 from .log import Log
 from .machine import LimineMachine
 from .manyflags.calls import ManyFlags
@@ -43,6 +42,7 @@ from .questions.calls import Questions
 from .report.calls import Reports
 from .slab.caches import open_general
 from .slab.objects import Objects
+from .softreset import SoftReset
 from .state import State
 from .units import human_size
 
@@ -80,7 +80,9 @@ _ATTACHED = (
 _PROCESSORS_MAX = const(255)
 
 
-class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Questions, Zones, State):
+class PageFrameManager(
+    Blocks, Runs, Many, Objects, ManyFlags, Reports, Questions, Zones, State, SoftReset
+):
     """Manages every frame of a machine; the kernel's instance is `pfm.PFM`.
 
     `log` prints what init does; `log.level` sets how much.  `space` is the address space in
@@ -233,107 +235,6 @@ class PageFrameManager(Blocks, Runs, Many, Objects, ManyFlags, Reports, Question
                 delattr(self, name)
             except AttributeError:
                 pass
-
-    def save(self, state_virt):
-        """Write what `resume` needs to the address `state_virt`, and keep it up to date there.
-
-        It takes `sizeof(resume.SAVED)` bytes.  Raises NotInitialisedError, TypeError.
-        """
-        self._ready()
-        saved = uctypes.struct(integer("state_virt", state_virt, "an address"), resume.SAVED)
-        self.array.save(saved)
-        saved.processors = self._processors
-        saved.debug = self.debug
-        self._save_reclaimed(saved)
-        saved.magic = resume.MAGIC
-        self._saved = saved
-
-    @micropython.native
-    def _save_reclaimed(self, saved):
-        saved.bootloader_reclaimed = protocol.BOOTLOADER_RECLAIMABLE in self._reclaimed
-        saved.acpi_reclaimed = protocol.ACPI_RECLAIMABLE in self._reclaimed
-
-    def resume(self, state_virt, lasting, machine=None):
-        """Continue with the array of the manager that wrote `state_virt`; return whether it did.
-
-        Frees every block except those whose tag is in `lasting`, and releases all locks, since
-        their owners were Python objects that no longer exist.  Gives back what a thread that
-        was ended inside a call had in hand.  Raises AlreadyInitialisedError,
-        TypeError.  Cost: a step per block, and a look at each entry.
-        """
-        machine = self._claim_machine(machine)
-        saved = uctypes.struct(integer("state_virt", state_virt, "an address"), resume.SAVED)
-        if saved.magic != resume.MAGIC:
-            return False
-        reclaimed = ()
-        if saved.bootloader_reclaimed:
-            reclaimed += (protocol.BOOTLOADER_RECLAIMABLE,)
-        if saved.acpi_reclaimed:
-            reclaimed += (protocol.ACPI_RECLAIMABLE,)
-        frames = FrameArray(self._regions(machine))
-        frames.restore(saved)
-        frames.regions = adopt(frames.regions, reclaimed)
-        with critical():
-            try:
-                self._attach(machine, frames, bool(saved.debug), saved.processors)
-                self._reclaimed = reclaimed
-                self._saved = saved
-                self._release_locks()
-                self._recount()
-                self._drain()
-                for region in self.regions:
-                    if region.usable:
-                        self._regain(region)
-                        self._free_all(region, lasting)
-                self._survive(lasting)
-                self._drain()
-                self._note_sites()
-                self._run()
-            except BaseException as error:
-                self._detach()
-                raise error
-        return True
-
-    def _release_locks(self):
-        """Release the locks of zones, pool and frames, whose holders no longer exist."""
-        resume.unlock_control(self._zones[0])
-        for region in self.regions:
-            if region.present:
-                resume.unlock(self._base, region.start, region.end)
-
-    def _regain(self, region):
-        """Give back the frames of a region that are in no block."""
-        start = resume.next_lost(self._base, region.start, region.end)
-        while start < region.end:
-            end = resume.clear_lost(self._base, start, region.end)
-            while start < end:
-                zone = zone_of(start)
-                stop = min(end, Zone.BOUNDS[zone + 1])
-                irq = acquire(self._zones[zone], Zone.NAMES[zone])
-                buddy.free_range(self._zones[zone], self._base, start, stop)
-                release(self._zones[zone], irq)
-                start = stop
-            start = resume.next_lost(self._base, self._after(end - 1), region.end)
-
-    def _after(self, pfn):
-        """Return the first frame after the free block that has the frame `pfn`."""
-        head = buddy.head_of(self._base, pfn)
-        return head + (1 << (PageFrame.at(self._base + (head << ENTRY_SHIFT)).state & ORDER_MASK))
-
-    def _free_all(self, region, lasting):
-        """Free the blocks of a region whose tags are not in `lasting`."""
-        pfn = resume.next_used(self._base, region.start, region.end)
-        while pfn < region.end:
-            entry = PageFrame.at(self._base + (pfn << ENTRY_SHIFT))
-            after = pfn + (1 << (entry.state & ORDER_MASK))
-            if self._tag_of(entry) not in lasting:
-                entry.rc = 1
-                entry.freelist_va = 0
-                self._free(pfn)
-                self._drain()
-                # The block may have merged with those after it.
-                after = self._after(pfn)
-            pfn = resume.next_used(self._base, after, region.end)
 
     def reclaim(self, acpi=False):
         """Make bootloader-reclaimable memory allocatable, with `acpi` ACPI-reclaimable memory too.

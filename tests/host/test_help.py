@@ -18,6 +18,7 @@ CLASSES = {
     "pfm/report/calls.py": "Reports",
     "pfm/questions/calls.py": "Questions",
     "pfm/slab/objects.py": "Objects",
+    "pfm/softreset.py": "SoftReset",
     "pfm/state.py": "State",
 }
 

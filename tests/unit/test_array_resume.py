@@ -1,4 +1,4 @@
-"""pfm/array/resume.py: an array that outlives its manager."""
+"""pfm/array/resume.py, pfm/softreset.py: an array that outlives its manager."""
 
 from array import array
 
