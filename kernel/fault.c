@@ -2,8 +2,8 @@
 //
 // What a processor exception becomes.  A bad data access by kernel code or by
 // compiled Python raises kernel.AccessFault in the script that made it, a division
-// by zero there raises ZeroDivisionError, and a stack overflow RuntimeError.  Every other exception is a defect of the
-// kernel and ends it with a report.
+// by zero there raises ZeroDivisionError, and a stack overflow RuntimeError.  Every
+// other exception is a defect of the kernel and ends it with a report.
 
 #include "py/gc.h"
 #include "py/mperrno.h"

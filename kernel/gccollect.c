@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+//
+// A collection, with all other processors stopped from its start to its end: it
+// begins with what any of them has in its registers and on its stack.
 
 #include "py/gc.h"
 #include "py/mpstate.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
 // The kernel module: the loaded image, the heap's ranges, the screen and its font, the
-// keyboard's layout, call sites, how the program ended, the state that is kept over soft resets, and exit().
+// keyboard's layout, call sites, how the program ended, the state that is kept over
+// soft resets, and exit().
 
 #include <string.h>
 
