@@ -92,13 +92,6 @@ class Board:
         others = {"count_free": lambda self: (0, 0, 0), "describe": lambda self, pfn: ""}
         # Objects in slabs are not on the board, so there are none to give back.
         others["_trim"] = lambda self: None
-        drain = package.module("pfm.alloc.magazine").drain
-
-        def drain_own(manager):
-            # The stop of the others, under which theirs are drained, is not on the board.
-            yield from call(drain, manager._zones[0], ARRAY, layout.magazine(number), 0)
-
-        others["_drain_locked"] = drain_own
         kind = type("Manager", (base,), others)
         # Without `__init__`, which makes a log.
         manager = kind.__new__(kind)
@@ -207,6 +200,14 @@ class Board:
         """Return whether no other processor can reach an address."""
         return self._layout.cpu <= virt < self._layout.cpu_end
 
+    def is_masked(self, number):
+        """Return whether a processor's interrupts are off."""
+        return bool(self.memory.get(("masked", number)))
+
+    def stopper(self):
+        """Return the processor that has stopped all others, 0 for none."""
+        return self.memory.get("stopper")
+
     def holder(self, virt):
         """Return who holds a lock."""
         # Locks of frames are taken after their page was written, so all have it.
@@ -301,6 +302,20 @@ class Board:
         everyone = range(1, self._layout.processors + 1)
         for each in everyone if request.everywhere else (number,):
             changes.append(self.memory.change(("tlb", each, request.virt), None))
+
+    def _mask(self, number, request, changes):
+        enabled = not self.is_masked(number)
+        changes.append(self.memory.change(("masked", number), True))
+        return int(enabled)
+
+    def _unmask(self, number, request, changes):
+        changes.append(self.memory.change(("masked", number), None))
+
+    def _stop(self, number, request, changes):
+        changes.append(self.memory.change("stopper", number))
+
+    def _resume(self, number, request, changes):
+        changes.append(self.memory.change("stopper", None))
 
     def _begin(self, number, request, changes):
         pass

@@ -27,7 +27,8 @@ class Rules:
             if virt < layout.array_end:
                 self._refuse_entry(number, virt, held)
         elif virt >= layout.magazines:
-            if (virt - layout.magazines) // layout.magazine_size + 1 != number:
+            owner = (virt - layout.magazines) // layout.magazine_size + 1
+            if number not in (owner, self._board.stopper()):
                 raise Broken("a store to the magazine of another processor")
         elif layout.pool <= virt < layout.cpu:
             if virt == layout.pool or layout.pool not in held:
@@ -78,6 +79,10 @@ class Rules:
 
     def recount(self):
         """Return what is wrong with the board while no call is under way, None if nothing is."""
+        for number in range(1, self._layout.processors + 1):
+            # A guard keeps them off.
+            if self._board.is_masked(number) and not self._memory.get(("held", number)):
+                return f"processor {number} goes on with interrupts off"
         try:
             found = self._free_blocks() + self._stocks() + self._owned()
         except Broken as broken:

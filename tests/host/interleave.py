@@ -52,6 +52,29 @@ class Flush:
 
 
 @dataclass(frozen=True)
+class Mask:
+    """Turn this processor's interrupts off: answered with 1 if they were on, else 0."""
+
+
+@dataclass(frozen=True)
+class Unmask:
+    """Turn them on."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop all others, each with its interrupts on, where it waits, or after its end.
+
+    This is `critical.stop` of kernel/modcritical.c, `Resume` its end.
+    """
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Let the others go on."""
+
+
+@dataclass(frozen=True)
 class Begin:
     """A call of pfm's begins."""
 
@@ -245,17 +268,15 @@ class Explorer:
         """Indices of the processors that can take a step."""
         moves = []
         waiting = []
+        stopper = self._board.stopper()
         for index, node in enumerate(nodes):
-            request = node.request
-            if request is None:
+            if node.request is None or stopper not in (0, index + 1):
                 continue
-            if isinstance(request, Acquire):
-                holder = self._board.holder(request.virt)
-                if holder and holder != request.owner:
-                    waiting.append(index)
-                    continue
-            moves.append(index)
-        if waiting and not moves:
+            if self._waits(node):
+                waiting.append(index)
+            elif not isinstance(node.request, Stop) or self._can_stop(nodes, index):
+                moves.append(index)
+        if not moves and any(node.request is not None for node in nodes):
             raise Violation("deadlock: all wait", self._trace(taken))
         if all(node.request is None or isinstance(node.request, Begin) for node in nodes):
             broken = self._board.recount()
@@ -265,20 +286,53 @@ class Explorer:
                 self.ends.add((self._at_end(), *(node.result for node in nodes)))
         return moves + waiting if self._bounded else moves
 
+    def _waits(self, node):
+        """Whether a processor waits for a lock."""
+        request = node.request
+        return isinstance(request, Acquire) and (
+            self._board.holder(request.virt) not in (0, request.owner)
+        )
+
+    def _can_stop(self, nodes, index):
+        return all(
+            each == index
+            or node.request is None
+            or isinstance(node.request, Stop)
+            or not self._board.is_masked(each + 1)
+            or self._waits(node)
+            for each, node in enumerate(nodes)
+        )
+
+    def _is_local(self, request):
+        if isinstance(request, Load | Store):
+            return self._board.private(request.virt)
+        return isinstance(request, Mask | Unmask)
+
     def _step(self, nodes, index):
-        """Take a step, and those after it that no other processor can see."""
+        """Take a step, and those with it that no other processor can see.
+
+        Whether interrupts are off matters only to who stops this one.  So they go off together
+        with the access that follows or the lock that is taken, and on with what came before.
+        """
         before = nodes[index]
         changes = []
         taken = (index, before, changes)
+        seen = False
         try:
             while True:
                 node = nodes[index]
-                answer = self._board.perform(index + 1, node.request, changes)
+                done = node.request
+                seen = seen or not self._is_local(done)
+                answer = self._board.perform(index + 1, done, changes)
                 nodes[index] = node = self._programs[index].after(node, answer)
                 request = node.request
-                if not isinstance(request, Load | Store):
-                    break
-                if not self._board.private(request.virt):
+                if isinstance(request, Mask):
+                    goes_on = isinstance(done, Acquire)
+                elif self._is_local(request):
+                    goes_on = True
+                else:
+                    goes_on = not seen and isinstance(request, Load | Store)
+                if not goes_on:
                     break
         except Broken:
             self._undo(nodes, taken)

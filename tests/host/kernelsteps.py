@@ -4,7 +4,7 @@
 """
 
 from framelayout import TABLES_PHYS, WORD_MASK
-from interleave import Acquire, Fill, Flush, Release
+from interleave import Acquire, Fill, Flush, Mask, Release, Resume, Stop, Unmask
 from steps import Load, Store
 
 
@@ -15,23 +15,37 @@ def primitives(number, magazine, everywhere):
     `everywhere`.
     """
 
+    def enter():
+        return (yield Mask())
+
+    def leave(state):
+        if state & 1:
+            yield Unmask()
+
+    def mask():
+        # Whose magazine, too, is in the state before.
+        return magazine << 1 | (yield Mask())
+
     def lock(virt, owner):
-        return -(yield Acquire(virt, owner))
+        holder = yield Acquire(virt, owner)
+        return -holder if holder else (yield Mask())
 
     def unlock(virt, state):
         yield Release(virt)
+        yield from leave(state)
 
     def lock_masked(virt):
         holder = yield Acquire(virt, number)
-        # Whose magazine, too, is in the state before.
-        return -holder if holder else magazine << 1
+        return -holder if holder else (yield from mask())
 
     def change16(virt, lock, change):
         holder = yield Acquire(lock, number)
         if not holder:
+            enabled = yield Mask()
             field = yield Load(virt, 2)
             yield Store(virt, 2, ((field | change) ^ change >> 16) & 0xFFFF)
             yield Release(lock)
+            yield from leave(enabled)
         return holder
 
     def xchg32(virt, new):
@@ -49,8 +63,11 @@ def primitives(number, magazine, everywhere):
     def store_entries(virt, count, word, shared):
         yield Fill(virt, word, shared)
 
-    def nothing(*args):
-        return 0
+    def stop():
+        yield Stop()
+
+    def resume():
+        yield Resume()
 
     return {
         "cpu": {
@@ -61,8 +78,8 @@ def primitives(number, magazine, everywhere):
             "flush": flush,
         },
         "critical": {
-            "enter": nothing,
-            "leave": nothing,
+            "enter": enter,
+            "leave": leave,
             "lock": lock,
             "unlock": unlock,
             "context": lambda: number,
@@ -70,11 +87,11 @@ def primitives(number, magazine, everywhere):
             "lock_masked": lock_masked,
             "unlock_masked": unlock,
             "change16": change16,
-            "alone": nothing,
-            "mask": lambda: magazine << 1,
-            "unmask": nothing,
-            "stop": nothing,
-            "resume": nothing,
+            "alone": lambda: 0,
+            "mask": mask,
+            "unmask": leave,
+            "stop": stop,
+            "resume": resume,
         },
         "pfm.fill": {"store_entries": store_entries, "words": None},
     }

@@ -80,6 +80,18 @@ FREED_BEFORE_LOCK_FAST = (
     "            e[0] = word\n            done = 0\n",
     "            done = 0\n",
 )
+DRAINED_WITHOUT_STOP = [
+    (
+        "pfm.alloc.blocks",
+        "        stop()\n        own = self._magazines\n",
+        "        own = self._magazines\n",
+    ),
+    (
+        "pfm.alloc.blocks",
+        "            own += MAGAZINE_SIZE\n        resume()\n",
+        "            own += MAGAZINE_SIZE\n",
+    ),
+]
 # In two halves, of which a processor that walks meanwhile may see one.
 ENTRY_IN_HALVES = (
     "pfm.array.populate",
@@ -203,6 +215,14 @@ def test_three_processors():
     explore(board, calls(1), calls(0), calls(2))
 
 
+def test_magazine_of_another_is_drained_when_memory_runs_out():
+    board = frameboard.Board(*FRAMES, constants=SMALL)
+    board.fast("free", board.fast("alloc", 0))
+    # All there is, while the first processor, whose magazine has a frame of it, does other things.
+    explored = explore(board, flags(FRAMES[0] + 3, 1, -1), calls(3))
+    assert explored.ends == {(None, None, frozenset())}
+
+
 def test_changes_of_one_frames_flags_are_all_kept():
     pfn = FRAMES[0] + 1
     board = frameboard.Board(*FRAMES)
@@ -280,6 +300,14 @@ def test_explorer_finds_a_magazine_that_all_share():
     board = frameboard.Board(*FRAMES, constants=SMALL, own_magazines=False)
     assert found(board, one, other) == "a store to the magazine of another processor"
     board = frameboard.Board(*FRAMES, constants=SMALL, own_magazines=False, watched=False)
+    assert found(board, one, other)
+
+
+def test_explorer_finds_a_magazine_that_is_drained_while_its_owner_uses_it():
+    one, other = calls(0, FREE, 0), calls(3)
+    board = frameboard.Board(*FRAMES, constants=SMALL, changes=DRAINED_WITHOUT_STOP)
+    assert found(board, one, other) == "a store to the magazine of another processor"
+    board = frameboard.Board(*FRAMES, constants=SMALL, changes=DRAINED_WITHOUT_STOP, watched=False)
     assert found(board, one, other)
 
 
