@@ -33,7 +33,6 @@ _ENTRY_SHIFT = const(5)
 _ENTRY_SIZE = const(32)
 _USED = const(2)
 _STATE_KIND_SHIFT = const(5)
-_ORDER_MASK = const(31)
 _STATE_SHIFT = const(24)
 _WORD_NEXT = const(1)
 _WORD_PREV = const(2)
@@ -262,7 +261,8 @@ def take_blocks(chain: int, zone: int, base: int, count: int) -> int:
     """Take `count` frames off the free lists, which have them, as the largest blocks that fit.
 
     Returns the first of a chain through `next` of the blocks' heads, the block taken last first
-    and `chain` after the block taken first.  The heads have their orders.
+    and `chain` after the block taken first; `prev` has their orders.  The heads stay TAIL, so a
+    soft reset that comes before `write_singles` finds no block in them.
     """
     order = int(_ORDER_MAX)
     while count:
@@ -274,8 +274,8 @@ def take_blocks(chain: int, zone: int, base: int, count: int) -> int:
             order -= 1
             continue
         e = ptr32(base + (pfn << _ENTRY_SHIFT))
-        e[0] = (int(_USED) << _STATE_KIND_SHIFT | order) << _STATE_SHIFT
         e[_WORD_NEXT] = chain
+        e[_WORD_PREV] = order
         chain = pfn
         count -= size
     return chain
@@ -294,7 +294,7 @@ def write_singles(
         pfn = chain
         entry = base + (pfn << _ENTRY_SHIFT)
         chain = int(ptr32(entry)[_WORD_NEXT])
-        stop = pfn + (1 << (int(ptr32(entry)[0]) >> _STATE_SHIFT & _ORDER_MASK))
+        stop = pfn + (1 << int(ptr32(entry)[_WORD_PREV]))
         populate_range(control, base, pfn, stop)
         after = element - ((stop - pfn) << _ELEMENT_SHIFT)
         element = after
