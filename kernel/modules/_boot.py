@@ -15,6 +15,7 @@ import lastingdisk
 import machine
 import owners
 import pfmhelp
+import processors
 import pyheap
 import ramdisk
 import selftest
@@ -43,7 +44,8 @@ def _start(options):
     bootreport.print_loader(options)
     if options.loglevel:
         PFM.log.level = levels.NAMES.index(options.loglevel)
-    PFM.init(debug=options.debug, processors=options.processors)
+    found = processors.Processors(options.processors)
+    PFM.init(debug=options.debug, processors=found.count)
     # Before anything that can fail, so that a soft reset can resume.
     PFM.save(state_virt)
     PFM.space = kernelspace.enter(PFM)
@@ -52,16 +54,12 @@ def _start(options):
     console = virtioconsole.start()
     if console:
         print(console)
-    if options.processors > 1:
-        # Takes no memory where it is not used.
-        import processors
-
-        processors.start(PFM, options.processors)
+    found.start(PFM)
     heap = pyheap.grow(PFM, options.heap)
     lines = lastingdisk.start(options)
     root = options.root and lastingdisk.cache is not None
     disk = None if root else ramdisk.create(PFM, options.disk)
-    bootreport.print_machine(PFM, heap, disk, options)
+    bootreport.print_machine(PFM, heap, disk, found, options)
     bootreport.print_disk(lines, options)
 
 

@@ -139,6 +139,10 @@ HPET = {
 }
 
 
+# Where tables are mapped: the frame manager, or what stands in for it before its `init`.
+memory = PFM
+
+
 class ACPIError(Exception):
     """The ACPI structure at the physical address `phys` cannot be used; `why` says why."""
 
@@ -159,12 +163,12 @@ def _map(phys, size):
         raise ACPIError(phys, "no physical address of this processor")
     try:
         for page in range(phys & -PAGE_SIZE, phys + size, PAGE_SIZE):
-            virt = PFM.as_virt(page)
-            if PFM.space.query(virt) is None:
-                PFM.space.map(virt, page, 1)
+            virt = memory.as_virt(page)
+            if memory.space.query(virt) is None:
+                memory.space.map(virt, page, 1)
     except ArgumentError:
         raise ACPIError(phys, "beyond the HHDM")
-    return PFM.as_virt(phys)
+    return memory.as_virt(phys)
 
 
 def checksum(virt, size):
@@ -260,8 +264,8 @@ def rsdp():
         raise ACPIError(0, "the loader gave no root pointer")
     # The protocol's base revision 3 gives a physical address, the others one in the HHDM.
     phys = struct(response, _RSDP_RESPONSE).address
-    if phys >= PFM.hhdm:
-        phys = PFM.as_phys(phys)
+    if phys >= memory.hhdm:
+        phys = memory.as_phys(phys)
     virt = _map(phys, _RSDP_1_SIZE)
     pointer = struct(virt, RSDP)
     if bytes(pointer.signature) != _RSDP_SIGNATURE or checksum(virt, _RSDP_1_SIZE):

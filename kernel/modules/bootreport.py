@@ -7,6 +7,7 @@ import cmdline
 import kernel
 import keymap
 import limine
+import machine
 import uctypes
 from micropython import const
 
@@ -101,7 +102,19 @@ def _print_frames(manager, heap, disk_size, options):
         print(report)
 
 
-def _summary(manager, heap, disk_size):
+def _are_several(processors):
+    """Return whether several processors run, or were asked for."""
+    return machine.cpus() > 1 or processors.asked
+
+
+def _print_processors(processors):
+    if _are_several(processors):
+        print("Processors   {} of {}".format(machine.cpus(), processors.total))
+    for note in processors.notes:
+        print("             " + note)
+
+
+def _summary(manager, heap, disk_size, processors):
     """Yield the lines of the short report."""
     yield "pfm {} on MicroPython {}".format(pfm.__version__, os.uname().release)
     yield "Booted by {} under {}".format(_loader(), _firmware())
@@ -111,12 +124,14 @@ def _summary(manager, heap, disk_size):
         human_size(disk_size),
         human_size(sum(manager.count_free()) * PAGE_SIZE),
     )
+    if _are_several(processors):
+        yield "Processors: {} of {}, used by _thread".format(machine.cpus(), processors.total)
     yield "Try:    PFM.chart()  PFM.meminfo()  pfn = PFM.alloc()  help(PFM)  help()"
     yield "Leave:  import machine; machine.poweroff()"
 
 
-def _warnings(heap, disk_size, options):
-    """Yield a line for each word of `options` that was not obeyed."""
+def _warnings(heap, disk_size, processors, options):
+    """Yield a line for each word of `options` that was not obeyed, and for what is left out."""
     for word in options.ignored:
         yield "Command line: '{}' ignored".format(word)
     for what, size, found in (("heap", options.heap, heap), ("disk", options.disk, disk_size)):
@@ -127,23 +142,27 @@ def _warnings(heap, disk_size, options):
         yield "Command line: scale of {}{}".format(kernel.screen()[2], _scale_note(options))
     if options.keymap and keymap.defect(options.keymap):
         yield "Command line: " + keymap.defect(options.keymap)
+    for note in processors.notes:
+        yield "Processors: " + note
     if not disk_size and options.disk is None and not options.root:
         yield "No memory is left for a disk: there are no files"
 
 
-def print_machine(manager, heap, disk, options):
+def print_machine(manager, heap, disk, processors, options):
     """Print what the machine has to offer, as far as the command line `options` asks for it.
 
-    `heap` is the size of the Python heap in bytes, `disk` the RAM disk or None.
+    `heap` is the size of the Python heap in bytes, `disk` the RAM disk or None, `processors`
+    the machine's `Processors`.
     """
     disk_size = disk.size if disk else 0
     if options.report == cmdline.VERBOSE:
+        _print_processors(processors)
         _print_frames(manager, heap, disk_size, options)
         return
     if options.report != cmdline.QUIET:
-        for line in _summary(manager, heap, disk_size):
+        for line in _summary(manager, heap, disk_size, processors):
             print(line[:_COLUMNS])
-    for line in _warnings(heap, disk_size, options):
+    for line in _warnings(heap, disk_size, processors, options):
         print(line[:_COLUMNS])
 
 

@@ -15,7 +15,7 @@ _CMDLINE_RESPONSE = {"revision": 0 | uctypes.UINT64, "cmdline": 8 | uctypes.UINT
 VERBOSE = "verbose"
 QUIET = "quiet"
 
-# More have not been tried, and each takes room that is set aside before they are counted.
+# More have not been tried.
 PROCESSORS_MAX = const(64)
 
 _SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -29,9 +29,9 @@ class CommandLine:
 
     `selftest` is None, "" for all tests or a part of the names of those to run; `run` is a
     module's name or None; `heap` is a size in bytes or None; `disk` is a size in bytes, 0 for
-    no disk, or None; `processors` is how many are to run; `root` is whether the lasting disk is to
-    be `/`; `format` is what a blank one is made, "fat", "littlefs" or None; `scale` is the
-    screen's scale, 0 if none is given; `keymap` is a layout's name, known or not, or None;
+    no disk, or None; `processors` is how many are to run at most, or None; `root` is whether the
+    lasting disk is to be `/`; `format` is what a blank one is made, "fat", "littlefs" or None;
+    `scale` is the screen's scale, 0 if none is given; `keymap` is a layout's name, known or not, or None;
     `loglevel` is one of `pfm.log.NAMES` or None; `debug` is a boolean; `report` is VERBOSE, QUIET
     or None; `ignored` lists the unknown words, but for those of the environment: NAME=value, in
     capital letters, which `os.getenv` finds.
@@ -48,7 +48,7 @@ class CommandLine:
         self.keymap = None
         self.root = False
         self.format = None
-        self.processors = 1
+        self.processors = None
         self.loglevel = None
         self.report = None
         self.ignored = []

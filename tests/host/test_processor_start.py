@@ -1,4 +1,7 @@
-"""How processors start: in both modes of the local APIC, with any ID, without one, 64 of them."""
+"""How processors start: in both modes of the local APIC, with any ID, without one, 64 of them.
+
+And which are found: what the MADT lists, also where it is garbled.
+"""
 
 import functools
 import subprocess
@@ -65,6 +68,32 @@ while ended.count(b"\\0") > 1:
 """
 
 
+# A MADT of processors that are there, disabled, and listed twice; the ID of the first is 0.
+LISTED = """
+import acpi, processors, struct, uctypes
+
+def local_apic(apic_id, flags=1):
+    return bytearray(struct.pack("<BBBBI", 0, 8, 0, apic_id, flags))
+
+def local_x2apic(apic_id):
+    return bytearray(struct.pack("<BBHIII", 9, 16, 0, apic_id, 1, 0))
+
+structures = [local_apic(0), local_apic(200), local_apic(7, 0), local_apic(200)]
+defect = None
+
+def madt():
+    for data in structures:
+        yield data[0], uctypes.addressof(data), len(data)
+    if defect:
+        raise defect
+
+def summary(found):
+    return [found.total, found.count, found.notes]
+
+acpi.madt = madt
+"""
+
+
 @functools.cache
 def _x2apic_missing():
     """Why QEMU's processors have no x2APIC mode, None if they have it."""
@@ -85,36 +114,74 @@ def x2apic():
         pytest.skip(_x2apic_missing())
 
 
-def _self_test(flags, cpu="max", processors=2):
-    boot = qemu.Boot(
-        cmdline=f"selftest=test_threads processors={processors}",
-        qemuflags=f"{flags} -cpu {cpu}",
-    )
+def _self_test(flags, cpu="max"):
+    boot = qemu.Boot(cmdline="selftest=test_threads", qemuflags=f"{flags} -cpu {cpu}")
     run = collect.run_machine(boot)
     run.assert_all_passed()
     return run.output
 
 
 def test_apic_id_of_more_than_8_bits(x2apic):
-    assert "Processors   2 of 2" in _self_test(WIDE_ID)
+    assert "\nProcessors: 2 of 2," in _self_test(WIDE_ID)
 
 
 def test_xapic_mode_where_there_is_no_other(x2apic):
     """Without x2APIC in QEMU all other tests run in this mode."""
-    assert "Processors   2 of 2" in _self_test(f"{THREADS} -smp 2", cpu="max,-x2apic")
+    assert "\nProcessors: 2 of 2," in _self_test(f"{THREADS} -smp 2", cpu="max,-x2apic")
 
 
-def test_one_processor_without_a_local_apic(micropython):
-    boot = qemu.Boot(cmdline="processors=4", qemuflags="-cpu max,-apic")
+@pytest.mark.parametrize("cmdline", ["", "processors=4"])
+def test_one_processor_without_a_local_apic(micropython, cmdline):
+    boot = qemu.Boot(cmdline=cmdline, qemuflags="-cpu max,-apic")
     with at_prompt(boot, micropython) as prompt:
-        assert "Processors   1, without a local APIC to start others by" in prompt.report
+        said = "\nProcessors: no local APIC to start others by" in prompt.report
+        assert said == bool(cmdline)
         assert prompt.value("__import__('machine').cpus()") == 1
 
 
-def test_64_processors_work_at_once_and_are_collected_with(micropython):
-    boot = qemu.Boot(cmdline="processors=all heap=16M", qemuflags=f"-smp 65 {THREADS}")
+def test_one_processor_without_acpi(micropython):
+    boot = qemu.Boot(qemuflags=f"{THREADS} -smp 2 -machine pc,acpi=off")
     with at_prompt(boot, micropython) as prompt:
-        assert "Processors   64 of 65" in prompt.report
+        assert "Processors" not in prompt.report
+        assert prompt.value("__import__('machine').cpus()") == 1
+
+
+def test_small_machine_keeps_most_of_its_memory(micropython):
+    boot = qemu.Boot(memory="32M", qemuflags=f"{THREADS} -smp 32")
+    with at_prompt(boot, micropython) as prompt:
+        count = prompt.value("__import__('machine').cpus()")
+        assert 1 < count < 32
+        assert f"\nProcessors: {count} of 32," in prompt.report
+        assert "\nProcessors: more would leave too little memory;" in prompt.report
+        assert prompt.value("0 < PFM.owners().frames('proc') * 16 <= PFM.count_present()")
+
+
+def test_what_is_found_and_what_does_not_answer(micropython):
+    boot = qemu.Boot(cmdline="processors=1", qemuflags="-cpu max,-x2apic")
+    with at_prompt(boot, micropython) as prompt:
+        prompt.run(LISTED)
+        # Not those that are disabled, and each once.
+        assert prompt.value("summary(processors.Processors())") == [2, 2, []]
+        assert prompt.value("summary(processors.Processors(1))") == [1, 1, []]
+        prompt.run("defect = acpi.ACPIError(0x1000, 'a structure of 1 bytes')")
+        # What came before the defect.
+        assert prompt.value("summary(processors.Processors())") == [2, 2, []]
+        why = "p0x00000001000: a structure of 1 bytes"
+        assert prompt.value("summary(processors.Processors(4))") == [2, 2, [why]]
+        prompt.run("structures.append(local_x2apic(256)); defect = None")
+        prompt.run("found = processors.Processors(3)")
+        prompt.run("PFM.drain(); free = PFM.count_free(); found.start(PFM); PFM.drain()")
+        notes = ["cannot be addressed: APIC ID 256", "no answer: APIC ID 200"]
+        assert prompt.value("summary(found)") == [3, 3, notes]
+        assert prompt.value("__import__('machine').cpus()") == 1
+        assert prompt.value("PFM.count_free() == free")
+        prompt.run("PFM.check()")
+
+
+def test_64_processors_work_at_once_and_are_collected_with(micropython):
+    boot = qemu.Boot(cmdline="heap=16M", qemuflags=f"-smp 65 {THREADS}")
+    with at_prompt(boot, micropython) as prompt:
+        assert "\nProcessors: 64 of 65," in prompt.report
         prompt.run(SIXTY_FOUR)
         assert prompt.value("numbers") == [0, *range(2, 65)]
         assert prompt.value("collections") > 0

@@ -7,7 +7,7 @@ import qemu
 from prompt import at_prompt
 from test_exceptions import MACHINE_CODE
 
-FOUR = {"cmdline": "processors=4 heap=16M", "qemuflags": "-smp 4 -accel tcg,thread=multi"}
+FOUR = {"cmdline": "heap=16M", "qemuflags": "-smp 4 -accel tcg,thread=multi"}
 
 # Endless, in bytecode, in the allocator of objects, and in code that no jump of bytecode is in.
 LOOPS = """
@@ -54,7 +54,7 @@ def _all_free(prompt):
 
 
 def test_others_are_collected_with_and_end_with_a_soft_reset(four):
-    assert "Processors   4 of 4" in four.report
+    assert "\nProcessors: 4 of 4, used by _thread" in four.report
     four.run(LOOPS + SETTLE)
     four.run("for _ in range(10): gc.collect()")
     four.run(SETTLE)
@@ -247,11 +247,18 @@ while True:
 def test_processor_that_is_not_there_is_left_out(micropython):
     boot = replace(qemu.Boot(**FOUR), cmdline="processors=all", qemuflags="-smp 2,maxcpus=4")
     with at_prompt(boot, micropython) as prompt:
-        assert "Processors   2 of 2" in prompt.report
+        assert "\nProcessors: 2 of 2," in prompt.report
 
 
-def test_one_processor_unless_asked(micropython):
-    boot = replace(qemu.Boot(**FOUR), cmdline="")
+def test_fewer_processors_run_if_asked(micropython):
+    boot = replace(qemu.Boot(**FOUR), cmdline="processors=3 verbose")
+    with at_prompt(boot, micropython) as prompt:
+        assert "\nProcessors   3 of 4\r" in prompt.report
+        assert prompt.value("__import__('machine').cpus()") == 3
+
+
+def test_one_processor_if_asked(micropython):
+    boot = replace(qemu.Boot(**FOUR), cmdline="processors=1")
     with at_prompt(boot, micropython) as prompt:
         assert "Processors" not in prompt.report
         assert prompt.value("__import__('machine').cpus()") == 1

@@ -21,7 +21,7 @@ WAYS = [pytest.param(way, id=way.name, marks=way.marks) for way in _all_but_size
 
 def _on(way, processors, tests=""):
     """The run of these self tests, by default all, on so many processors."""
-    boot = way.with_cmdline(f"selftest={tests} processors={processors}")
+    boot = way.with_cmdline(f"selftest={tests}")
     flags = f"{boot.qemuflags} -smp {processors} -accel tcg,thread=multi"
     return collect.run_machine(replace(boot, qemuflags=flags))
 

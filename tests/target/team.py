@@ -29,7 +29,7 @@ class Team:
 
     def run(self):
         if self._count == 1:
-            skip("one processor runs: processors=N starts more")
+            skip("one processor runs: a machine with more starts them")
         started = time.ticks_ms()
         for number in range(1, self._count):
             self._start(number, started)

@@ -11,7 +11,7 @@ def test_every_word():
     equal((line.selftest, line.run, line.debug), ("a_b", "c.d", True))
     equal((line.heap, line.disk, line.loglevel), (3 << 20, 64 << 10, "info"))
     equal((line.scale, line.keymap, line.ignored), (2, "de", []))
-    equal(CommandLine("processors=4").processors, 4)
+    equal([CommandLine("processors=" + n).processors for n in ("1", "4")], [1, 4])
     equal(CommandLine("processors=all").processors, PROCESSORS_MAX)
 
 
@@ -19,6 +19,7 @@ def test_no_word():
     line = CommandLine("")
     equal((line.selftest, line.run, line.debug), (None, None, False))
     equal((line.heap, line.disk, line.loglevel, line.ignored), (None, None, None, []))
+    equal(line.processors, None)
 
 
 def test_selftest_without_a_name_means_all():

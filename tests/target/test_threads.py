@@ -102,7 +102,7 @@ def test_objects_stay_whole_while_threads_come_and_go():
             kept.append([float(i), getattr(Team, name + str(i), i)])
 
     if machine.cpus() == 1:
-        skip("one processor runs: processors=N starts more")
+        skip("one processor runs: a machine with more starts them")
     whole = [[float(i), i] for i in range(20)]
     made = []
     while len(made) < _ROUNDS // 2:
