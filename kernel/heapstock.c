@@ -12,6 +12,7 @@
 #include "py/gc.h"
 #include "py/mpstate.h"
 
+#include "cpu.h"
 #include "locked/gc.h"
 #include "smp.h"
 
@@ -23,7 +24,7 @@ static void *pop(smp_cpu_t *self) {
     while (count > 0) {
         void *block = self->heap_stock[count - 1];
         // Fails after a collection in between, which has swept the block.
-        if (__atomic_compare_exchange_n(&self->heap_stock_count, &count, count - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        if (cpu_compare_exchange_here(&self->heap_stock_count, &count, count - 1)) {
             return block;
         }
     }

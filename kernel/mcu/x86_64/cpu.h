@@ -127,6 +127,15 @@ static inline void cpu_store_barrier(void) {
     __asm__ volatile ("mfence; lfence" : : : "memory");
 }
 
+// Stores desired in *word if that is *expected, and otherwise *word in *expected.
+// Whole to this processor alone, whose interrupts come between instructions: others
+// may store to the word only while it is stopped.
+static inline bool cpu_compare_exchange_here(uint32_t *word, uint32_t *expected, uint32_t desired) {
+    bool equal;
+    __asm__ volatile ("cmpxchgl %3, %1" : "=@ccz" (equal), "+m" (*word), "+a" (*expected) : "r" (desired) : "memory");
+    return equal;
+}
+
 static inline void cpu_hlt(void) {
     __asm__ volatile ("hlt" : : : "memory");
 }

@@ -24,7 +24,7 @@
 #define SMP_OVERFLOW_STACK_SIZE 8192
 
 // Blocks of the Python heap that a processor takes at a time (heapstock.c).
-#define SMP_HEAP_STOCK 32
+#define SMP_HEAP_STOCK 128
 
 // Bytes of the look-up cache of py/map.c (locked/map.c).
 #define SMP_MAP_LOOKUP_CACHE 512
