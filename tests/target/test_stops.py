@@ -179,8 +179,6 @@ def test_pointers_beside_the_start_of_an_object():
         flags = bytearray(machine.cpus())
 
         def work(number):
-            # The object gets the first memory that is free.
-            gc.collect()
             if number:
                 address = _pointer(into)
                 # Overwrites what registers and stack still have of the first.
@@ -194,6 +192,9 @@ def test_pointers_beside_the_start_of_an_object():
             flags[0] = 1
             return filled
 
+        # The objects get the first memory that is free.  None collects before all have
+        # handed their addresses over: until then they are numbers.
+        gc.collect()
         Team(work).run()
 
 
